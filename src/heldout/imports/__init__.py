@@ -1,0 +1,1 @@
+"""Importers: one published format a file, found by its name in `heldout.imports.formats`."""

@@ -1,0 +1,1 @@
+"""The store: predictions, results, labels, models and settings as plain Parquet files."""
