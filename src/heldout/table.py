@@ -99,7 +99,7 @@ class Table:
         return self.take(i for i, row in enumerate(self.rows()) if keep(row))
 
     def to_json(self) -> str:
-        """The whole table with its sub-tables as JSON: fractions stay fractions, missing is null."""
+        """The table with its sub-tables as JSON: fractions stay fractions, missing is null."""
         return json.dumps(self.as_dict(), indent=1, ensure_ascii=False)
 
     def as_dict(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class Table:
         return out
 
     def to_csv(self) -> str:
-        """The columns as CSV: full precision, fractions, an empty field where a value is missing."""
+        """The columns as CSV: full precision, fractions, an empty field for a missing value."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(self.names)
@@ -172,8 +172,8 @@ MISSING = "–"
 def show(value: Any, kind: str) -> str:
     """A value as people read it.
 
-    >>> show(0.7613, "fraction"), show(-0.0123, "points"), show(None, "int"), show(8.4e-52, "pvalue")
-    ('76.13 %', '-1.23 %', '–', '8e-52')
+    >>> show(0.7613, "fraction"), show(-0.01, "points"), show(None, "int"), show(8e-52, "pvalue")
+    ('76.13 %', '-1.00 %', '–', '8e-52')
     """
     value = plain(value)
     if value is None:

@@ -7,6 +7,7 @@ flushed to the disk and renamed; on an object store it is one put. Temporary nam
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import uuid
@@ -42,7 +43,7 @@ class Files:
             return os.path.exists(self.path(name))
         return bool(self._fs.exists(self.path(name)))
 
-    def list(self, folder: str, ending: str = ".parquet") -> list[str]:
+    def names(self, folder: str, ending: str = ".parquet") -> list[str]:
         """Names (relative to the store) of all finished files below a folder, sorted."""
         top = self.path(folder)
         if self.local:
@@ -127,7 +128,5 @@ def _sync_folder(folder: str) -> None:
 
 
 def _remove(path: str) -> None:
-    try:
+    with contextlib.suppress(OSError):
         os.remove(path)
-    except OSError:
-        pass

@@ -111,7 +111,7 @@ class Store:
 
     def settings_with_predictions(self) -> list[str]:
         """Names of settings with at least one part of predictions."""
-        folders = {p.split("/")[1] for p in self.files.list("predictions")}
+        folders = {p.split("/")[1] for p in self.files.names("predictions")}
         return sorted(unquote(f.removeprefix("setting=")) for f in folders)
 
     def pieces(self, setting: str) -> list[Piece]:
@@ -129,7 +129,7 @@ class Store:
 
         folder = f"predictions/setting={quote(setting, safe='')}"
         found = []
-        for part in self.files.list(folder):
+        for part in self.files.names(folder):
             record = self.record(part)
             for p in record.get("pieces", ()):
                 found.append(Piece(p["model"], setting, p["rows"], p["digest"], part, record))
@@ -148,7 +148,7 @@ class Store:
     def tables(self, kind: schema.Kind, folder: str) -> list[tuple[dict[str, Any], pa.Table]]:
         """All tables of a kind with their provenance, oldest first; replaced ones are gone."""
         found = []
-        for part in self.files.list(folder):
+        for part in self.files.names(folder):
             with pq.ParquetFile(self.files.source(part)) as file:
                 found.append((from_metadata(file.metadata.metadata), file.read()))
         found.sort(key=lambda pair: str(pair[0].get("created", "")))
@@ -192,7 +192,7 @@ class Store:
 
     def label_sets(self) -> list[str]:
         """Names of all label sets."""
-        folders = {p.split("/")[1] for p in self.files.list("labels")}
+        folders = {p.split("/")[1] for p in self.files.names("labels")}
         return sorted(unquote(f.removeprefix("label_set=")) for f in folders)
 
     def label_set(self, name: str) -> LabelSet:
@@ -317,10 +317,9 @@ def _read_part(
     with pq.ParquetFile(files.source(part), read_dictionary=["model", "example"]) as file:
         names = file.schema_arrow.names
         groups = [g for g in range(file.metadata.num_row_groups) if _may_hold(file, g, wanted)]
-        table = file.read_row_groups(
+        return file.read_row_groups(
             groups, columns=["model", "example", "predicted", *(c for c in extra if c in names)]
         )
-    return table
 
 
 def _may_hold(file: pq.ParquetFile, group: int, wanted: Sequence[str]) -> bool:

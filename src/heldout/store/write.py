@@ -332,7 +332,7 @@ def _by_key(kind: Kind, table: pa.Table) -> dict[tuple[Any, ...], dict[str, Any]
 
 
 def _from_rows(rows: Sequence[Mapping[str, Any]], key: str) -> pa.Table:
-    names = [key] + sorted({k for row in rows for k in row} - {key})
+    names = [key, *sorted({k for row in rows for k in row} - {key})]
     columns = {n: pa.array([row.get(n) for row in rows]) for n in names}
     # A column that is empty everywhere has no type of its own; text is what readers expect.
     return pa.table(

@@ -1,0 +1,1 @@
+"""Analyses: a store in, a typed table out."""

@@ -1,0 +1,270 @@
+"""Accuracies as a matrix of models and settings: the one place where analyses meet the store.
+
+A cell comes from per-example predictions where there are any, else from a published table. An
+incomplete cell (rows missing) is not an accuracy of that setting: it is missing unless asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from heldout.errors import BadInput, NotFound, not_found
+from heldout.store.read import LabelSet, Store
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Correctness:
+    """Right or wrong for every model and labelled example of one setting.
+
+    right, present: (m, n) over the label set's examples in its order; `right` is False where
+    `present` is False.
+    """
+
+    setting: str
+    metric: str
+    models: list[str]
+    right: BoolArray
+    present: BoolArray
+    labels: LabelSet
+    unlabelled: int
+
+    @property
+    def complete(self) -> BoolArray:
+        """(m,) whether a model has every example."""
+        return np.asarray(self.present.all(axis=1))
+
+    def rows(self, models: Sequence[str]) -> BoolArray:
+        """`right` of some models, (len(models), n)."""
+        index = {m: i for i, m in enumerate(self.models)}
+        return self.right[[index[m] for m in models]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """Accuracies of models (rows) in settings (columns).
+
+    value: (m, s) fractions, NaN where missing. k, n: counts, -1 where unknown or missing.
+    examples: (m, s), whether per-example predictions are behind the cell. notes: in words.
+    """
+
+    metric: str
+    models: list[str]
+    settings: list[str]
+    value: FloatArray
+    k: IntArray
+    n: IntArray
+    examples: BoolArray
+    notes: tuple[str, ...]
+
+    def of(self, setting: str) -> tuple[FloatArray, IntArray, IntArray]:
+        """value, k and n of one setting."""
+        j = self.settings.index(setting)
+        return self.value[:, j], self.k[:, j], self.n[:, j]
+
+    def keep(self, models: Sequence[str]) -> Cells:
+        """The rows of some models, in that order."""
+        at = {m: i for i, m in enumerate(self.models)}
+        rows = [at[m] for m in models]
+        return Cells(
+            self.metric,
+            list(models),
+            self.settings,
+            self.value[rows],
+            self.k[rows],
+            self.n[rows],
+            self.examples[rows],
+            self.notes,
+        )
+
+
+def correctness(
+    store: Store, setting: str, metric: str = "top-1", models: Sequence[str] | None = None
+) -> Correctness:
+    """Which examples every model gets right. metric: 'top-1' or 'top-K'.
+
+    Raises NotFound when the setting has no predictions or no labels, BadInput when the stored
+    predictions are not deep enough for the metric.
+    """
+    labels = store.label_set_of(setting)
+    if labels is None:
+        raise NotFound(
+            f"Setting '{setting}' has predictions but no label set, so nothing can be scored."
+            " Import labels with `heldout import FILE --labels FILE`."
+        )
+    k = top_k(metric)
+    block = store.predictions(setting, models, columns=("runners_up",) if k > 1 else ())
+    if not block.models:
+        raise NotFound(f"Setting '{setting}' has no per-example predictions in this store.")
+    if k > block.k:
+        raise BadInput(
+            f"Metric {metric} needs the top {k} classes, but setting '{setting}' holds only the"
+            f" top {block.k}."
+        )
+    ids = pa.array(block.examples, pa.string())
+    where = pc.index_in(ids, value_set=pa.array(labels.examples, pa.string()))
+    column = np.asarray(where.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    known = column >= 0
+    everywhere = bool(known.all()) and np.array_equal(column, np.arange(len(labels.examples)))
+    guess = block.predicted if everywhere else block.predicted[:, known]
+    target = labels.label if everywhere else labels.label[column[known]]
+    right = guess == target
+    if k > 1 and block.runners_up is not None:
+        places = block.runners_up if everywhere else block.runners_up[:, known]
+        for place in range(k - 1):
+            right |= places[:, :, place] == target
+    if labels.any_of is not None:
+        right |= _any_of(labels, column[known], guess, block, known, k)
+    present = guess >= 0
+    right &= present
+    if not everywhere:
+        right = _spread(right, column[known], len(labels.examples))
+        present = _spread(present, column[known], len(labels.examples))
+    return Correctness(
+        setting, metric, list(block.models), right, present, labels, int((~known).sum())
+    )
+
+
+def top_k(metric: str) -> int:
+    """K of 'top-K'. Raises BadInput for another metric.
+
+    >>> top_k("top-5")
+    5
+    """
+    head, _, tail = metric.partition("-")
+    if head != "top" or not tail.isdigit() or int(tail) < 1:
+        raise BadInput(f"There is no metric '{metric}' here; use top-1 or top-5 (or any top-K).")
+    return int(tail)
+
+
+def _spread(array: BoolArray, column: IntArray, n: int) -> BoolArray:
+    out = np.zeros((len(array), n), bool)
+    out[:, column] = array
+    return out
+
+
+def _any_of(
+    labels: LabelSet, column: IntArray, guess: Any, block: Any, known: BoolArray, k: int
+) -> BoolArray:
+    """Right if the guess is any of several right classes."""
+    assert labels.any_of is not None
+    allowed = np.zeros((len(column), len(labels.classes)), bool)
+    for i, j in enumerate(column):
+        allowed[i, labels.any_of[j]] = True
+    position = np.arange(len(column))
+    right = allowed[position, np.maximum(guess, 0)] & (guess >= 0)
+    for place in range(k - 1):
+        other = block.runners_up[:, known, place]
+        right |= allowed[position, np.maximum(other, 0)] & (other >= 0)
+    return np.asarray(right)
+
+
+def accuracies(
+    store: Store,
+    settings: Sequence[str] | None = None,
+    metric: str = "top-1",
+    *,
+    incomplete: bool = False,
+) -> Cells:
+    """The accuracy of every model in some settings (default: all).
+
+    incomplete: give the accuracy over the rows that are there instead of a missing cell.
+    Raises NotFound for an unknown setting.
+    """
+    names = [store.resolve(s) for s in settings] if settings else list(store.settings())
+    predicted = set(store.settings_with_predictions())
+    notes: list[str] = []
+    columns: list[dict[str, tuple[float, int, int, bool]]] = []
+    for setting in names:
+        column = _from_table(store, setting, metric)
+        if setting in predicted:
+            found, said = _from_predictions(store, setting, metric, incomplete)
+            notes += said + _contradictions(setting, column, found)
+            column |= found
+        columns.append(column)
+    models = sorted({m for c in columns for m in c})
+    value = np.full((len(models), len(names)), np.nan)
+    k = np.full(value.shape, -1, np.int64)
+    n = np.full(value.shape, -1, np.int64)
+    examples = np.zeros(value.shape, bool)
+    row = {m: i for i, m in enumerate(models)}
+    for j, column in enumerate(columns):
+        for model, cell in column.items():
+            i = row[model]
+            value[i, j], k[i, j], n[i, j], examples[i, j] = cell
+    return Cells(metric, models, names, value, k, n, examples, tuple(notes))
+
+
+def _from_table(store: Store, setting: str, metric: str) -> dict[str, tuple[float, int, int, bool]]:
+    table = store.results()
+    rows = np.flatnonzero((table.setting == setting) & (table.metric == metric))
+    return {
+        table.model[i]: (float(table.value[i]), int(table.k[i]), int(table.n[i]), False)
+        for i in rows
+    }
+
+
+def _from_predictions(
+    store: Store, setting: str, metric: str, incomplete: bool
+) -> tuple[dict[str, tuple[float, int, int, bool]], list[str]]:
+    try:
+        seen = correctness(store, setting, metric)
+    except (NotFound, BadInput) as error:
+        return {}, [str(error)]
+    right, there = seen.right.sum(axis=1), seen.present.sum(axis=1)
+    complete = seen.complete
+    notes = []
+    if seen.unlabelled:
+        notes.append(
+            f"Setting '{setting}': {seen.unlabelled} examples have predictions but no label;"
+            " they are left out."
+        )
+    if not complete.all():
+        some = [m for m, c in zip(seen.models, complete, strict=True) if not c]
+        total = len(seen.labels.examples)
+        what = "scored over the rows they have" if incomplete else "shown as missing"
+        notes.append(
+            f"Setting '{setting}': {len(some)} of {len(complete)} models lack rows of the {total}"
+            f" examples ({some[0]} has {there[seen.models.index(some[0])]}); they are {what}"
+            + ("." if incomplete else " (--incomplete scores the rows there are).")
+        )
+    cells: dict[str, tuple[float, int, int, bool]] = {}
+    for i, model in enumerate(seen.models):
+        if complete[i] or (incomplete and there[i]):
+            cells[model] = (right[i] / there[i], int(right[i]), int(there[i]), True)
+    return cells, notes
+
+
+def _contradictions(
+    setting: str,
+    table: dict[str, tuple[float, int, int, bool]],
+    found: dict[str, tuple[float, int, int, bool]],
+) -> list[str]:
+    """Where a published accuracy differs from the stored predictions of the same name."""
+    off = [m for m in found if m in table and abs(table[m][0] - found[m][0]) > 5e-5]
+    if not off:
+        return []
+    m = off[0]
+    return [
+        f"Setting '{setting}': the published accuracy differs from the stored predictions for"
+        f" {len(off)} models of the same name ({m}: {table[m][0]:.4f} published,"
+        f" {found[m][0]:.4f} from predictions). The predictions are used; the weights may differ."
+    ]
+
+
+def pick_models(known: Sequence[str], wanted: Sequence[str], where: str) -> list[str]:
+    """The wanted models, checked. Raises NotFound with near matches."""
+    for m in wanted:
+        if m not in known:
+            raise not_found("model", m, known, where)
+    return list(wanted)
