@@ -53,20 +53,28 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A block as read, with what was changed on the way in (a sentence each)."""
+
+    block: Block
+    repairs: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
     """All that a source holds. `blocks` is lazy, so that one setting at a time is in memory.
 
-    repairs: what was changed on the way in, a sentence each; notes: what the reader should know.
-    Both go into the provenance of everything stored. hashes: digests of the source files.
+    repairs: what was changed in labels and tables, a sentence each; notes: what the reader should
+    know. Both go into the provenance of what is stored. hashes: digests of the source files.
     """
 
     format: str
     labels: Sequence[Labels] = ()
     settings: Sequence[Mapping[str, Any]] = ()
     models: Sequence[Mapping[str, Any]] = ()
-    blocks: Iterable[Block] = ()
+    blocks: Iterable[Found] = ()
     results: pa.Table | None = None
-    repairs: Callable[[], Sequence[str]] | Sequence[str] = ()
+    repairs: Sequence[str] = ()
     notes: Sequence[str] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
 
@@ -92,9 +100,9 @@ def put(
 ) -> Stored:
     """Store a bundle: labels and settings first, so that a kill leaves rows that can be scored."""
 
-    def origin() -> Provenance:
+    def origin(repairs: Sequence[str] = bundle.repairs) -> Provenance:
         return Provenance(
-            choices.source, bundle.format, _repairs(bundle), bundle.hashes, tuple(bundle.notes)
+            choices.source, bundle.format, tuple(repairs), bundle.hashes, tuple(bundle.notes)
         )
 
     for s in bundle.labels:
@@ -108,11 +116,14 @@ def put(
         write_models(store, [{**m, "model": choices.prefix + m["model"]} for m in bundle.models],
                      origin())  # fmt: skip
     written: dict[str, Written] = {}
+    repairs = list(bundle.repairs)
     rows = 0
-    for block in bundle.blocks:
+    for found in bundle.blocks:
+        block = found.block
         named = replace(block, models=[choices.prefix + m for m in block.models])
-        done = write_predictions(store, named, origin(), replace=replace_rows)
+        done = write_predictions(store, named, origin(found.repairs), replace=replace_rows)
         written[block.setting] = done
+        repairs += found.repairs
         rows += len(done.stored) * len(block.examples)
         progress(block.setting, len(block.models) * len(block.examples))
     cells = 0
@@ -122,9 +133,4 @@ def put(
         table = table.set_column(table.column_names.index("model"), "model", pa.array(names))
         write_results(store, table, origin(), replace=replace_rows)
         cells = len(table)
-    return Stored(written, rows, cells, _repairs(bundle), tuple(bundle.notes))
-
-
-def _repairs(bundle: Bundle) -> tuple[str, ...]:
-    """Repairs are known only once the blocks have been read, hence the function."""
-    return tuple(bundle.repairs() if callable(bundle.repairs) else bundle.repairs)
+    return Stored(written, rows, cells, tuple(repairs), tuple(bundle.notes))
