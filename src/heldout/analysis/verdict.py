@@ -1,0 +1,116 @@
+"""The verdict on a replication in words: what the numbers say and what they cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from heldout.analysis.fits import Fit
+from heldout.table import Table
+
+
+def gap_verdict(
+    facts: Mapping[str, Any], fits: Sequence[Fit], influential: Table
+) -> tuple[str, ...]:
+    """Sentences: the gap, the slope, the order, influence, adaptive overfitting, and its limits."""
+    by_scale = {f.scale: f for f in fits}
+    sentences = [_gap(facts)]
+    sentences += [_slope(by_scale[s]) for s in ("linear", "probit") if s in by_scale]
+    sentences.append(_order(facts))
+    sentences += _influence(influential)
+    sentences.append(_overfitting(by_scale, facts))
+    sentences.append(
+        "What this cannot say: how much of the gap is due to harder or different images rather"
+        " than to overfitting that all models share; and the models are no independent draws (they"
+        " share data, architectures and authors), so the intervals over models are a guide only."
+    )
+    return tuple(sentences)
+
+
+def _gap(facts: Mapping[str, Any]) -> str:
+    mean = facts["mean_gap"]
+    low, high = facts["mean_gap_low"], facts["mean_gap_high"]
+    between = f" [{100 * low:.2f}, {100 * high:.2f}]" if low == low else ""
+    what = "lose" if mean >= 0 else "gain"
+    sign = 1 if mean >= 0 else -1
+    if sign < 0 and low == low:
+        between = f" [{-100 * high:.2f}, {-100 * low:.2f}]"
+    return (
+        f"On {facts['new']} the {facts['models']} models {what} {sign * 100 * mean:.2f} % points"
+        f"{between} on average against {facts['original']} (from"
+        f" {100 * facts['min_gap']:.2f} to {100 * facts['max_gap']:.2f} % points lost)."
+    )
+
+
+def _slope(f: Fit) -> str:
+    low, high = f.limits(f.slopes)
+    scale = {"linear": "In raw accuracy", "probit": "On the probit scale"}[f.scale]
+    says = (
+        "so a better model keeps more than its whole lead"
+        if low > 1
+        else "so a better model keeps only part of its lead"
+        if high < 1
+        else "which does not exclude 1 (leads are kept whole)"
+    )
+    if f.scale == "probit":
+        says = "above 1" if low > 1 else "below 1" if high < 1 else "which does not exclude 1"
+    return (
+        f"{scale} the slope is {f.line.slope:.3f} [{low:.3f}, {high:.3f}] (R² {f.line.r2:.3f}),"
+        f" {says}."
+    )
+
+
+def _order(facts: Mapping[str, Any]) -> str:
+    moved = facts["significant_rank_changes"]
+    certain = (
+        "no model changes its rank by more than sampling error explains"
+        if moved == 0
+        else f"{moved} models change rank by more than sampling error explains"
+    )
+    return (
+        f"The order of models: Spearman {facts['spearman']:.3f}, Kendall tau-b"
+        f" {facts['kendall_tau_b']:.3f}; the largest rank change is"
+        f" {facts['largest_rank_change']}; {certain}."
+    )
+
+
+def _influence(influential: Table) -> list[str]:
+    out = []
+    for scale, before in influential.facts.get("slope_with_all", {}).items():
+        rows = [r for r in influential.rows() if r["scale"] == scale]
+        if rows and scale == "linear":
+            names = ", ".join(r["model"] for r in rows)
+            out.append(
+                f"{len(rows)} influential models: without {names} the {scale} slope goes from"
+                f" {before:.3f} to {rows[-1]['slope_without']:.3f}."
+            )
+    return out
+
+
+def _overfitting(by_scale: Mapping[str, Fit], facts: Mapping[str, Any]) -> str:
+    linear = by_scale.get("linear")
+    if linear is None:
+        return "Too few usable models for a line: nothing can be said about adaptive overfitting."
+    low, high = linear.limits(linear.slopes)
+    if low >= 1:
+        return (
+            "Adaptive overfitting would make gains on the original shrink on the new set (a slope"
+            " below 1): there is no sign of it; gains carry over in full or more."
+        )
+    if high < 1:
+        probit = by_scale.get("probit")
+        kept = probit is not None and probit.limits(probit.slopes)[1] >= 1
+        also = (
+            " On the probit scale the slope does not show it, so the evidence is weak."
+            if kept
+            else ""
+        )
+        return (
+            "Gains on the original shrink on the new set (raw slope below 1): adaptive overfitting"
+            " would look like this, and so would a saturating or noisier new set." + also
+        )
+    return (
+        "Adaptive overfitting would make gains on the original shrink on the new set (a slope"
+        " below 1): the interval includes 1, so there is no clear sign of it, and these models"
+        " cannot exclude a small amount."
+    )
