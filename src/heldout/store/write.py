@@ -210,6 +210,7 @@ def _write_block(file: Any, block: Block, metadata: Mapping[bytes, bytes]) -> No
                 use_dictionary=[c for c in table.column_names if c != "scores"],
                 dictionary_pagesize_limit=_DICTIONARY_BYTES,
                 write_batch_size=_BATCH,
+                store_schema=False,  # else readers see Arrow dictionaries (categories), not text
             )
         writer.write_table(table, row_group_size=max(len(table), 1))
     if writer is not None:

@@ -1,0 +1,38 @@
+"""The commands by name. Their modules are light: what is heavy is imported when it runs."""
+
+from __future__ import annotations
+
+import typer
+
+from heldout.cli import (
+    compare,
+    demo,
+    doctor,
+    gap,
+    importing,
+    info,
+    line,
+    power,
+    report,
+    results,
+    robustness,
+    schema,
+    similarity,
+)
+
+
+def add(app: typer.Typer) -> None:
+    """Register every command, in the order in which people meet them."""
+    app.command("demo")(demo.command)
+    app.command("import")(importing.command)
+    app.command("info")(info.command)
+    app.command("doctor")(doctor.command)
+    app.command("results")(results.command)
+    app.command("gap")(gap.command)
+    app.command("line")(line.command)
+    app.command("robustness")(robustness.command)
+    app.command("compare")(compare.command)
+    app.command("similarity")(similarity.command)
+    app.command("power")(power.command)
+    app.command("report")(report.command)
+    app.command("schema")(schema.command)

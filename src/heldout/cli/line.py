@@ -1,0 +1,87 @@
+"""heldout line"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from heldout.cli.options import (
+    DEFAULT_STORE,
+    FamiliesOption,
+    Format,
+    FormatOption,
+    LevelOption,
+    MetricOption,
+    OutputOption,
+    PopulationOption,
+    RowsOption,
+    Scale,
+    ScaleOption,
+    SeedOption,
+    StoreOption,
+)
+from heldout.cli.show import put
+
+
+def command(
+    x: Annotated[str, typer.Argument(help="Setting on the x axis.")],
+    y: Annotated[str, typer.Argument(help="Setting on the y axis.")],
+    store: StoreOption = DEFAULT_STORE,
+    scale: ScaleOption = Scale.probit,
+    population: PopulationOption = None,
+    families: FamiliesOption = None,
+    noise: Annotated[
+        bool, typer.Option("--noise", help="Also fit with errors in both variables (York).")
+    ] = False,
+    knee: Annotated[
+        str | None,
+        typer.Option("--knee", help="Two lines: 'auto', a fraction, or the model at the pivot."),
+    ] = None,
+    metric: MetricOption = "top-1",
+    level: LevelOption = 0.95,
+    seed: SeedOption = 0,
+    form: FormatOption = Format.table,
+    output: OutputOption = None,
+    rows: RowsOption = 20,
+) -> None:
+    """The line of accuracy on Y against accuracy on X over a baseline population.
+
+    Example:  heldout line val imagenet-a --scale logit -p "family = 'standard'" --knee resnet50
+    """
+    from heldout.analysis.line import line
+    from heldout.store.read import Store
+
+    table = line(
+        Store.open(store),
+        x,
+        y,
+        scale=scale.value,
+        population=population,
+        metric=metric,
+        level=level,
+        seed=seed,
+        families=families,
+        noise=noise,
+        pivot=knee,
+    )
+    put(table, form, output, rows=rows, parts=("fits",))
+    if form is Format.table and output is None:
+        _extra(table.facts)
+
+
+def _extra(facts: object) -> None:
+    if not isinstance(facts, dict):
+        return
+    if eiv := facts.get("errors_in_variables"):
+        typer.echo(
+            f"Errors in both variables (York): slope {eiv['slope']:.4f} ± {eiv['slope_se']:.4f}"
+            f" (SE), intercept {eiv['intercept']:+.4f}, chi² {eiv['chi2']:.1f} on {eiv['df']} df."
+        )
+    if two := facts.get("knee"):
+        for side in ("low", "high"):
+            part = two[side]
+            typer.echo(
+                f"Knee at {two['pivot']:.2%}, {side}: slope {part['slope']:.4f}, intercept"
+                f" {part['intercept']:+.4f}, R² {part['r2']:.4f}, {part['n']} models."
+            )

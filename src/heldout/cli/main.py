@@ -1,0 +1,69 @@
+"""The command `heldout`: its commands, and what happens when one fails.
+
+Exit codes: 0 done; 1 a mistake of ours; 2 a mistake of the user's, said in a sentence; 3 `doctor`
+found something wrong; 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from heldout import __version__
+from heldout.errors import HeldoutError
+
+app = typer.Typer(
+    name="heldout",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"heldout {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def heldout(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Does an image classifier hold out? On new data, under shift, with honest uncertainty.
+
+    Start with:  heldout demo
+
+    or with published predictions:  heldout import cifar10.1 --mirror DIR
+
+    then:  heldout gap cifar10-test cifar10.1-v6
+    """
+
+
+def main() -> None:
+    """Run the command line; never a traceback for a user's mistake."""
+    from heldout.cli import commands
+
+    commands.add(app)
+    try:
+        app()
+    except HeldoutError as error:
+        typer.echo(f"heldout: {error}", err=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("heldout: stopped; what was finished is kept.", err=True)
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # The reader (head, less) has gone; that is its right, and no news.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except Exception:
+        typer.echo("heldout: this is a mistake in heldout, not yours. What happened:", err=True)
+        raise

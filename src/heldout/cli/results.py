@@ -1,0 +1,71 @@
+"""heldout results"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from heldout.cli.options import (
+    DEFAULT_STORE,
+    Format,
+    FormatOption,
+    LevelOption,
+    ModelsOption,
+    OutputOption,
+    RowsOption,
+    StoreOption,
+    split,
+)
+from heldout.cli.show import put
+
+
+def command(
+    settings: Annotated[
+        list[str] | None, typer.Argument(help="Settings to show; all when there are none.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    models: ModelsOption = None,
+    metric: Annotated[
+        str, typer.Option("--metric", help="top-1, top-5, another top-K, or mean-per-class.")
+    ] = "top-1",
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="The accuracy of every class of one setting.")
+    ] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", help="Column of the labels (or 'class') of dependent examples."),
+    ] = None,
+    incomplete: Annotated[
+        bool, typer.Option("--incomplete", help="Also score models that lack examples.")
+    ] = False,
+    level: LevelOption = 0.95,
+    form: FormatOption = Format.table,
+    output: OutputOption = None,
+    rows: RowsOption = 40,
+) -> None:
+    """Accuracies with exact intervals, model by model and setting by setting.
+
+    Example:  heldout results imagenet-val --metric top-5
+    """
+    from heldout.analysis.results import per_class as class_table
+    from heldout.analysis.results import results
+    from heldout.errors import BadInput
+    from heldout.store.read import Store
+
+    here = Store.open(store)
+    if per_class:
+        if not settings or len(settings) != 1:
+            raise BadInput("--per-class needs exactly one setting: heldout results SETTING.")
+        table = class_table(here, settings[0], split(models), level=level)
+    else:
+        table = results(
+            here,
+            settings,
+            split(models),
+            metric=metric,
+            level=level,
+            cluster=cluster,
+            incomplete=incomplete,
+        )
+    put(table, form, output, rows=rows)
