@@ -105,6 +105,8 @@ def fit(
     when fewer than 3 models are left or all have the same x.
     """
     usable, left_out = _usable(names, x, y, scale)
+    # Best model first, as published tables are: a seed then gives the same draws on both.
+    usable.sort(key=lambda i: (-x[i], names[i]))
     if len(usable) < 3:
         why = f" ({left_out[0][0]}: {left_out[0][1]}; …)" if left_out else ""
         raise BadInput(f"A {scale} fit needs at least 3 models; {len(usable)} are left{why}.")

@@ -108,7 +108,7 @@ def observed_discordance(store: Store, setting: str, first: str, second: str) ->
     seen = correctness(store, setting)
     pick_models(seen.models, (first, second), setting)
     right = seen.rows([first, second])
-    return 1 - float(agreement_matrix(right)[0, 1]) / right.shape[1]
+    return 1.0 - int(agreement_matrix(right)[0, 1]) / int(right.shape[1])
 
 
 def _exact_n(start: int, d: float, psi: float, level: float, power: float) -> int:

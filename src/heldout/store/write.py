@@ -204,7 +204,7 @@ def _write_block(file: Any, block: Block, metadata: Mapping[bytes, bytes]) -> No
         if writer is None:
             writer = pq.ParquetWriter(
                 file,
-                table.schema.with_metadata(dict(metadata)),
+                table.schema,
                 compression="zstd",
                 compression_level=_ZSTD_LEVEL,
                 use_dictionary=[c for c in table.column_names if c != "scores"],
@@ -214,6 +214,7 @@ def _write_block(file: Any, block: Block, metadata: Mapping[bytes, bytes]) -> No
             )
         writer.write_table(table, row_group_size=max(len(table), 1))
     if writer is not None:
+        writer.add_key_value_metadata(dict(metadata))
         writer.close()
 
 
