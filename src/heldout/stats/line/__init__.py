@@ -1,0 +1,23 @@
+"""The line of accuracy on y against accuracy on x: fits, bands, noise, knees and leverage."""
+
+from heldout.stats.line.fit import Knee, Line, knee, ols
+from heldout.stats.line.influence import influence, influential_set
+from heldout.stats.line.limits import band, draw_limits
+from heldout.stats.line.noise import binomial_sd, deming, york
+from heldout.stats.line.resample import bootstrap_lines, resample_examples_lines
+
+__all__ = [
+    "Knee",
+    "Line",
+    "band",
+    "binomial_sd",
+    "bootstrap_lines",
+    "deming",
+    "draw_limits",
+    "influence",
+    "influential_set",
+    "knee",
+    "ols",
+    "resample_examples_lines",
+    "york",
+]
