@@ -13,7 +13,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -130,18 +130,23 @@ class Table:
             writer.writerow(["" if v is None else _csv(v) for v in row.values()])
         return buffer.getvalue()
 
-    def shown(self, wide: bool = False) -> tuple[list[str], list[list[str]], list[str]]:
-        """Headers, cells and alignments ('left'/'right') as people read them, intervals merged."""
+    def shown(
+        self, wide: bool = False, bare: Container[str] = ()
+    ) -> tuple[list[str], list[list[str]], list[str]]:
+        """Headers, cells and alignments ('left'/'right') as people read them, intervals merged.
+
+        wide: also the columns marked so. bare: columns to show without their intervals.
+        """
         limits = {n for c in self.columns if c.interval for n in c.interval}
         picked = [c for c in self.columns if c.name not in limits and (wide or not c.wide)]
         heads = [c.name for c in picked]
-        body = [[self._cell(c, i) for c in picked] for i in range(len(self))]
+        body = [[self._cell(c, i, c.name in bare) for c in picked] for i in range(len(self))]
         align = ["left" if c.kind == "text" else "right" for c in picked]
         return heads, body, align
 
-    def _cell(self, column: Column, i: int) -> str:
+    def _cell(self, column: Column, i: int, bare: bool) -> str:
         text = show(column.values[i], column.kind)
-        if not column.interval or text == MISSING:
+        if bare or not column.interval or text == MISSING:
             return text
         low, high = (self.column(n) for n in column.interval)
         ends = (show(low.values[i], column.kind), show(high.values[i], column.kind))

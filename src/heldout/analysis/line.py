@@ -73,7 +73,7 @@ def line(
         f"{cells.settings[1]} against {cells.settings[0]} ({scale} scale)",
         _columns(cells, predicted, set(f.models), level),
         notes=tuple(notes),
-        verdict=(_sentence(facts, population),),
+        verdict=(_sentence(facts, population), *_more_sentences(facts)),
         facts=facts,
         choices={
             "scale": scale,
@@ -225,3 +225,23 @@ def _sentence(facts: dict[str, Any], population: str | None) -> str:
             " examples are"
         )
     return text + "."
+
+
+def _more_sentences(facts: dict[str, Any]) -> list[str]:
+    """The errors-in-variables fit and the knee, where they were asked for."""
+    said = []
+    if york_fit := facts.get("errors_in_variables"):
+        said.append(
+            f"Errors in both variables (York): slope {york_fit['slope']:.4f} (standard error"
+            f" {york_fit['slope_se']:.4f}), intercept {york_fit['intercept']:+.4f}, chi²"
+            f" {york_fit['chi2']:.1f} on {york_fit['df']} degrees of freedom (far above them the"
+            " models scatter more than their test sets' sizes explain, and the error is too small)."
+        )
+    if two := facts.get("knee"):
+        parts = "; ".join(
+            f"{side} slope {two[side]['slope']:.4f}, intercept {two[side]['intercept']:+.4f}, R²"
+            f" {two[side]['r2']:.4f}, {two[side]['n']} models"
+            for side in ("low", "high")
+        )
+        said.append(f"Two lines that part at {two['pivot']:.2%} on x: {parts}.")
+    return said

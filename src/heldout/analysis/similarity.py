@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from heldout.analysis.cells import correctness, pick_models
 from heldout.errors import BadInput
+from heldout.stats.proportion import clopper_pearson
 from heldout.stats.similarity import (
     agreement_matrix,
     expected_agreement,
@@ -31,6 +32,7 @@ def similarity(
     width: float = 0.01,
     alpha: float = 0.05,
     labels: bool = False,
+    level: float = 0.95,
 ) -> Table:
     """One row a pair: how often both are right or both wrong, and what independence would give.
 
@@ -55,12 +57,15 @@ def similarity(
     i, j = np.triu_indices(len(names), 1)
     agree = count[i, j] / n
     same = label_agreement(store.predictions(setting, names).predicted)[i, j] if labels else None
+    low, high = clopper_pearson(count[i, j], n, level)
     order = np.argsort(-agree, kind="stable")
     facts = _facts(right, agree, expected[i, j], width, alpha)
     columns = [
         Column("first", "text", [names[k] for k in i], "a model"),
         Column("second", "text", [names[k] for k in j], "another model"),
-        Column("agreement", "fraction", agree, "both right or both wrong"),
+        Column("agreement", "fraction", agree, "both right or both wrong", ("low", "high")),
+        Column("low", "fraction", low, "lower limit"),
+        Column("high", "fraction", high, "upper limit"),
         Column("expected", "fraction", expected[i, j], "under independence"),
         Column("agreeing", "int", count[i, j], "examples on which they agree", wide=True),
         Column("n", "int", np.full(len(i), n), "examples", wide=True),
@@ -76,7 +81,8 @@ def similarity(
         verdict=_verdict(facts, setting, width, alpha),
         facts=facts,
         choices={
-            "agreement": "share of examples on which both are right or both wrong",
+            "agreement": "share of examples on which both are right or both wrong;"
+            f" Clopper-Pearson, level {level:g}",
             "re-use": f"all paired differences within ±{width:g} with probability {1 - alpha:g}:"
             " Bernstein's bound at the observed discordance, union over pairs",
             "metric": metric,
@@ -124,27 +130,30 @@ def _verdict(facts: dict[str, Any], setting: str, width: float, alpha: float) ->
         f" {facts['all_right']:,} of {facts['n']:,} examples are right for all {facts['models']}"
         f" models, {facts['all_wrong']:,} wrong for all.",
         f"Before re-use bites (all differences within ±{100 * width:g} % points with probability"
-        f" {1 - alpha:g}), this test set can rank {_people(facts['log10_models_mean_similarity'])}"
-        f" models as alike as these; {_people(facts['log10_models_independent'])} if their errors"
-        f" were independent; {_people(facts['log10_models_worst_case'])} without any assumption.",
+        f" {1 - alpha:g}), this test set can rank"
+        f" {_people(facts['log10_models_mean_similarity'])} as alike as these,"
+        f" {_people(facts['log10_models_independent'])} if their errors were independent, and"
+        f" {_people(facts['log10_models_worst_case'])} without any assumption.",
         "The bound holds for models fixed before the test set is seen; a model chosen by its score"
         " on it needs the argument of the literature, not this number.",
     )
 
 
 def _people(log10: float) -> str:
-    """A count that may be astronomically large.
+    """A number of models that may be astronomically large.
 
-    >>> _people(4.603), _people(40.2)
-    ('about 40,000', 'about 10^40')
+    >>> _people(0.0), _people(4.603), _people(40.2)
+    ('not even two models', 'about 40,000 models', 'about 10^40 models')
     """
     if log10 > 9:
-        return f"about 10^{log10:.0f}"
+        return f"about 10^{log10:.0f} models"
     k = 10**log10
+    if k < 1.5:
+        return "not even two models"
     if k < 1000:
-        return f"{k:.0f}"
+        return f"{k:.0f} models"
     digits = int(log10) - 1
-    return f"about {round(k / 10**digits) * 10**digits:,.0f}"
+    return f"about {round(k / 10**digits) * 10**digits:,.0f} models"
 
 
 def _left_out(wanted: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:

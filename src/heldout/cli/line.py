@@ -66,22 +66,3 @@ def command(
         pivot=knee,
     )
     put(table, form, output, rows=rows, parts=("fits",))
-    if form is Format.table and output is None:
-        _extra(table.facts)
-
-
-def _extra(facts: object) -> None:
-    if not isinstance(facts, dict):
-        return
-    if eiv := facts.get("errors_in_variables"):
-        typer.echo(
-            f"Errors in both variables (York): slope {eiv['slope']:.4f} ± {eiv['slope_se']:.4f}"
-            f" (SE), intercept {eiv['intercept']:+.4f}, chi² {eiv['chi2']:.1f} on {eiv['df']} df."
-        )
-    if two := facts.get("knee"):
-        for side in ("low", "high"):
-            part = two[side]
-            typer.echo(
-                f"Knee at {two['pivot']:.2%}, {side}: slope {part['slope']:.4f}, intercept"
-                f" {part['intercept']:+.4f}, R² {part['r2']:.4f}, {part['n']} models."
-            )

@@ -71,15 +71,24 @@ def as_text(table: Table, columns: int = 80, rows: int = 40, parts: tuple[str, .
 
 
 def grid(table: Table, columns: int, rows: int) -> list[str]:
-    """The rows of a table, fitted to a width; columns that do not fit are named below."""
-    heads, body, align = table.shown()
-    hidden = 0
-    if rows and len(body) > rows:
-        hidden = len(body) - rows
-        body = body[:rows]
-    heads = [h.replace("_", " ") for h in heads]
-    sizes = [max([len(h), *(len(r[i]) for r in body)]) for i, h in enumerate(heads)]
-    sizes = _shrink(sizes, align, columns)
+    """The rows of a table, fitted to a width.
+
+    Names are cut in the middle first; then accuracies lose their intervals, but the last column
+    with an interval (the answer) keeps its own; then columns at the end are left out. What is
+    not shown is named below the table.
+    """
+    hidden = max(0, len(table) - rows) if rows else 0
+    top = table.take(range(len(table) - hidden)) if hidden else table
+    intervals = [c.name for c in table.columns if c.interval and not c.wide]
+    bare: list[str] = []
+    while True:
+        heads, body, align = top.shown(bare=bare)
+        heads = [h.replace("_", " ") for h in heads]
+        sizes = [max([len(h), *(len(r[i]) for r in body)]) for i, h in enumerate(heads)]
+        sizes = _shrink(sizes, align, columns)
+        if sum(sizes) + 2 * (len(sizes) - 1) <= columns or len(bare) >= len(intervals) - 1:
+            break
+        bare.append(intervals[len(bare)])
     kept = _that_fit(sizes, columns)
     lines = [_line([heads[i] for i in kept], kept, sizes, align)]
     lines.append("  ".join("─" * sizes[i] for i in kept))
@@ -87,8 +96,9 @@ def grid(table: Table, columns: int, rows: int) -> list[str]:
     if hidden:
         lines.append(f"… and {hidden:,} more rows (--rows 0 shows all, --format csv writes all)")
     gone = [heads[i] for i in range(len(heads)) if i not in kept]
+    gone += [f"the interval of {b.replace('_', ' ')}" for b in bare]
     if gone:
-        lines.append(f"(no room for: {', '.join(gone)}; --format csv has every column)")
+        lines += textwrap.wrap(f"(no room for {', '.join(gone)}: --format csv)", columns)
     return [line.rstrip() for line in lines]
 
 
@@ -104,7 +114,8 @@ def _shrink(sizes: list[int], align: list[str], columns: int) -> list[int]:
 
 
 def _that_fit(sizes: list[int], columns: int) -> list[int]:
-    kept, used = [], 0
+    kept: list[int] = []
+    used = 0
     for i, size in enumerate(sizes):
         if used + size + (2 if kept else 0) > columns and kept:
             break
