@@ -147,6 +147,12 @@ def top_k(metric: str) -> int:
     return int(tail)
 
 
+def _check_metric(store: Store, metric: str) -> None:
+    """Raise unless the metric is top-K or one that a published table of the store has."""
+    if metric not in set(store.results().metric.tolist()):
+        top_k(metric)
+
+
 def _spread(array: BoolArray, column: IntArray, n: int) -> BoolArray:
     out = np.zeros((len(array), n), bool)
     out[:, column] = array
@@ -179,9 +185,11 @@ def accuracies(
     """The accuracy of every model in some settings (default: all).
 
     incomplete: give the accuracy over the rows that are there instead of a missing cell.
-    Raises NotFound for an unknown setting.
+    Raises NotFound for an unknown setting, BadInput for an unknown metric and where there is no
+    accuracy at all.
     """
     names = [store.resolve(s) for s in settings] if settings else list(store.settings())
+    _check_metric(store, metric)
     predicted = set(store.settings_with_predictions())
     notes: list[str] = []
     columns: list[dict[str, tuple[float, int, int, bool]]] = []
@@ -192,6 +200,9 @@ def accuracies(
             notes += said + _contradictions(setting, column, found)
             column |= found
         columns.append(column)
+    if not any(columns):
+        why = " ".join(notes) or f"There are no {metric} accuracies in '{store.files.url}'."
+        raise BadInput(why)
     models = sorted({m for c in columns for m in c})
     value = np.full((len(models), len(names)), np.nan)
     k = np.full(value.shape, -1, np.int64)
@@ -217,6 +228,8 @@ def _from_table(store: Store, setting: str, metric: str) -> dict[str, tuple[floa
 def _from_predictions(
     store: Store, setting: str, metric: str, incomplete: bool
 ) -> tuple[dict[str, tuple[float, int, int, bool]], list[str]]:
+    if not metric.startswith("top-"):
+        return {}, []
     try:
         seen = correctness(store, setting, metric)
     except (NotFound, BadInput) as error:

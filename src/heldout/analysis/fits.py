@@ -14,6 +14,7 @@ from heldout.errors import BadInput
 from heldout.stats.line import (
     Line,
     bootstrap_lines,
+    draw_limits,
     influential_set,
     ols,
     resample_examples_lines,
@@ -45,14 +46,19 @@ class Fit:
     example_intercepts: FloatArray | None
     left_out: tuple[tuple[str, str], ...]
 
-    def limits(self, draws: FloatArray | None) -> tuple[float, float]:
-        """Percentile limits of some draws; NaN without draws."""
-        kept = draws[np.isfinite(draws)] if draws is not None else np.empty(0)
-        if not kept.size:
+    def slope_limits(self) -> tuple[float, float]:
+        """Percentile limits of the slope, models resampled (as the papers do)."""
+        return draw_limits(self.slopes, self.level)
+
+    def intercept_limits(self) -> tuple[float, float]:
+        """Percentile limits of the intercept, models resampled."""
+        return draw_limits(self.intercepts, self.level)
+
+    def example_limits(self) -> tuple[float, float]:
+        """Limits of the slope, examples resampled, centred on the fit; NaN without examples."""
+        if self.example_slopes is None:
             return float("nan"), float("nan")
-        tail = 50 * (1 - self.level)
-        low, high = np.percentile(kept, [tail, 100 - tail])
-        return float(low), float(high)
+        return draw_limits(self.example_slopes, self.level, observed=self.line.slope)
 
     @property
     def notes(self) -> list[str]:
@@ -159,8 +165,8 @@ def shared_examples(a: Correctness, b: Correctness) -> tuple[Any, Any] | None:
 
 def fit_table(fits: Sequence[Fit]) -> Table:
     """One row a scale: slope, intercept and R² with the limits from both resamplings."""
-    by_models = [f.limits(f.slopes) for f in fits]
-    by_examples = [f.limits(f.example_slopes) for f in fits]
+    by_models = [f.slope_limits() for f in fits]
+    by_examples = [f.example_limits() for f in fits]
     level = f"{fits[0].level:g}" if fits else "0.95"
     return Table(
         "Fits of new on original",
@@ -181,7 +187,7 @@ def fit_table(fits: Sequence[Fit]) -> Table:
         choices={
             "fit": "ordinary least squares on the transformed accuracies",
             "slope interval": f"models resampled, {MODEL_DRAWS:,} draws, percentile, level {level}",
-            "examples": f"examples resampled jointly, {EXAMPLE_DRAWS:,} draws, percentile",
+            "examples": f"examples resampled jointly, {EXAMPLE_DRAWS:,} draws, centred",
         },
     )  # fmt: skip
 

@@ -57,6 +57,8 @@ def gap(
     names and BadInput for fewer than two models with both accuracies.
     """
     x_name, y_name = store.resolve(original), store.resolve(new)
+    if x_name == y_name:
+        raise BadInput(f"Original and new are the same setting, '{x_name}'; a gap needs two.")
     cells = accuracies(store, [x_name, y_name], metric)
     notes = list(cells.notes)
     names = select(store, cells, population)

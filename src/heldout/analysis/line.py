@@ -48,9 +48,9 @@ def line(
     if not members:
         raise BadInput(f"No model meets the condition {population!r}; nothing to fit.")
     f = fit_population(store, cells, members, scale, level, seed, families)
-    low, high = f.limits(f.slopes)
-    a_low, a_high = f.limits(f.intercepts)
-    e_low, e_high = f.limits(f.example_slopes)
+    low, high = f.slope_limits()
+    a_low, a_high = f.intercept_limits()
+    e_low, e_high = f.example_limits()
     facts: dict[str, Any] = {
         "x": cells.settings[0], "y": cells.settings[1], "scale": scale,
         "slope": f.line.slope, "slope_low": low, "slope_high": high,

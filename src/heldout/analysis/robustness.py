@@ -105,7 +105,7 @@ def robustness(
             "scale": scale,
             "population": population or "all models with both accuracies",
             "interval": f"MOVER: Clopper-Pearson on y, Clopper-Pearson on x through the line, and"
-            f" the line's band with models resampled; level {level:g}",
+            f" the line's band with models resampled (widened for their number); level {level:g}",
         },
     )
 
@@ -116,7 +116,9 @@ def _predicted_limits(
     """Limits of the predicted accuracy: the line's band and x's own error, combined by MOVER."""
     xs = mine.value[:, 0]
     z = transform(f.scale, np.clip(xs, 1e-12, 1 - 1e-12) if f.scale != "linear" else xs)
-    low, high = (inverse(f.scale, v) for v in band(f.slopes, f.intercepts, z, level))
+    # Widened for the number of models: plain percentiles of few models cover too little.
+    ends_of_band = band(f.slopes, f.intercepts, z, level, models=f.line.n)
+    low, high = (inverse(f.scale, v) for v in ends_of_band)
     known = mine.n[:, 0] > 0
     x_low, x_high = xs.copy(), xs.copy()
     x_low[known], x_high[known] = clopper_pearson(mine.k[known, 0], mine.n[known, 0], level)

@@ -43,7 +43,7 @@ def _gap(facts: Mapping[str, Any]) -> str:
 
 
 def _slope(f: Fit) -> str:
-    low, high = f.limits(f.slopes)
+    low, high = f.slope_limits()
     scale = {"linear": "In raw accuracy", "probit": "On the probit scale"}[f.scale]
     says = (
         "so a better model keeps more than its whole lead"
@@ -91,7 +91,7 @@ def _overfitting(by_scale: Mapping[str, Fit], facts: Mapping[str, Any]) -> str:
     linear = by_scale.get("linear")
     if linear is None:
         return "Too few usable models for a line: nothing can be said about adaptive overfitting."
-    low, high = linear.limits(linear.slopes)
+    low, high = linear.slope_limits()
     if low >= 1:
         return (
             "Adaptive overfitting would make gains on the original shrink on the new set (a slope"
@@ -99,7 +99,7 @@ def _overfitting(by_scale: Mapping[str, Fit], facts: Mapping[str, Any]) -> str:
         )
     if high < 1:
         probit = by_scale.get("probit")
-        kept = probit is not None and probit.limits(probit.slopes)[1] >= 1
+        kept = probit is not None and probit.slope_limits()[1] >= 1
         also = (
             " On the probit scale the slope does not show it, so the evidence is weak."
             if kept

@@ -244,6 +244,8 @@ def _narrowed(bundle: Bundle, store: Store, models: list[str] | None, mends: lis
 
 def _mended(block: Any, how: str, bundle: Bundle, store: Store) -> Any:
     """A block with one mend applied, going by the label set it comes with or the store has."""
+    import numpy as np
+
     from heldout.analysis.doctor.mend import Classes, apply, class_order_listed
     from heldout.errors import BadInput
 
@@ -261,7 +263,7 @@ def _mended(block: Any, how: str, bundle: Bundle, store: Store) -> Any:
         raise BadInput(f"--mend {how}: setting '{block.setting}' has no label set to go by.")
     of = dict(zip(examples, label, strict=True))
     along = [int(of.get(e, -1)) for e in block.examples]
-    known = Classes(ids, names or ids, along)
+    known = Classes(ids, names or ids, np.array(along))
     word, _, value = how.partition("=")
     if word == "class-order" and Path(value).is_file():
         return class_order_listed(block, Path(value).read_text().split("\n"), known)

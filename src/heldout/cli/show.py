@@ -7,10 +7,13 @@ import shutil
 import sys
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heldout.cli.options import Format
 from heldout.errors import BadInput
-from heldout.table import Table
+
+if TYPE_CHECKING:
+    from heldout.table import Table
 
 _NARROWEST_TEXT = 14
 

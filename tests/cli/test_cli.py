@@ -1,0 +1,247 @@
+"""The command line as a person meets it: messages, widths, formats, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heldout.cli.main import main
+from heldout.store.block import Block
+from heldout.store.provenance import Provenance
+from heldout.store.read import Store
+from heldout.store.write import write_labels, write_models, write_predictions, write_settings
+
+COMMANDS = (
+    "demo", "import", "info", "doctor", "results", "gap", "line", "robustness", "compare",
+    "similarity", "power", "report", "schema",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Eight models of rising skill on an original and a harder new set, 400 examples each."""
+    url = str(tmp_path_factory.mktemp("cli") / "s")
+    here = Store.create(url)
+    rng = np.random.default_rng(0)
+    origin = Provenance("a test")
+    for setting, cost in (("old", 0.0), ("new", 0.1)):
+        label = np.repeat(np.arange(10), 40)
+        ids = [f"{setting}-{i}" for i in range(400)]
+        hard = rng.random(400)
+        skill = np.linspace(0.4, 0.95, 8)[:, None] - cost
+        right = hard + rng.normal(0, 0.05, (8, 400)) < skill
+        wrong = (label + 1 + rng.integers(0, 9, (8, 400))) % 10
+        names = [f"model-{i}" for i in range(8)]
+        write_labels(here, setting, ids, label, [f"c{i}" for i in range(10)], origin,
+                     groups={"writer": [f"w{i // 20}" for i in range(400)]})  # fmt: skip
+        write_predictions(here, Block(setting, names, ids, np.where(right, label, wrong)), origin)
+    write_settings(
+        here,
+        [
+            {"setting": "old", "label_set": "old", "n": 400, "group": "original"},
+            {"setting": "new", "label_set": "new", "n": 400, "original": "old",
+             "baseline": "old", "aliases": "neu"},
+        ],
+        origin,
+    )  # fmt: skip
+    write_models(here, [{"model": f"model-{i}", "family": "ab"[i % 2]} for i in range(8)], origin)
+    return url
+
+
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str
+) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command."""
+    monkeypatch.setattr(sys, "argv", ["heldout", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out = capsys.readouterr()
+    return int(ended.value.code or 0), out.out, out.err
+
+
+ANALYSES = (
+    ("info",),
+    ("results",),
+    ("results", "new", "--metric", "mean-per-class"),
+    ("results", "new", "--per-class", "-m", "model-7"),
+    ("results", "--cluster", "writer"),
+    ("gap", "old", "new"),
+    ("line", "old", "neu", "--noise"),
+    ("line", "old", "new", "--population", "family = 'a' AND old > 0.1", "--scale", "logit"),
+    ("robustness", "old", "new"),
+    ("robustness", "old", "new", "--relative", "model-7=model-3"),
+    ("compare", "old", "model-1", "model-2"),
+    ("compare", "old", "--pairs"),
+    ("similarity", "new", "--labels"),
+    ("doctor",),
+)
+
+
+@pytest.mark.parametrize("words", ANALYSES, ids=" ".join)
+def test_tables_fit_80_columns(
+    store: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Every table, verdict and note is at most 80 columns wide, and the command succeeds."""
+    code, out, _ = run(capsys, monkeypatch, *words, "--store", store)
+    assert code == 0
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert out.count("\n") > 3
+
+
+@pytest.mark.parametrize("words", ANALYSES, ids=" ".join)
+def test_csv_and_json_are_whole(
+    store: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """CSV parses with the same columns in every row; JSON holds the same rows and the choices."""
+    _, text, _ = run(capsys, monkeypatch, *words, "--store", store, "--format", "csv")
+    rows = list(csv.reader(io.StringIO(text)))
+    assert len({len(r) for r in rows}) == 1
+    _, text, _ = run(capsys, monkeypatch, *words, "--store", store, "--format", "json")
+    table = json.loads(text)
+    assert [c["name"] for c in table["columns"]] == rows[0]
+    assert len(table["rows"]) == len(rows) - 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command's help shows an example and fits 80 columns."""
+    code, out, _ = run(capsys, monkeypatch, command, "--help")
+    assert code == 0
+    assert "Example:  heldout " + command in out
+    assert max(len(line) for line in out.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("gap", "old", "nwe"), "Did you mean 'new' or 'neu'?"),
+        (("gap", "old", "old"), "the same"),
+        (("results", "-m", "model-77"), "Did you mean 'model-7'"),
+        (("compare", "old", "model-1"), "at least two models"),
+        (("compare", "old", "--interval", "tnago"), "Did you mean 'tango'"),
+        (("line", "old", "new", "-p", "famly = 'a'"), "family"),
+        (("line", "old", "new", "-p", "old >> 'a"), "cannot be used"),
+        (("line", "old", "new", "-p", "old > 2"), "No model meets"),
+        (("robustness", "old", "new", "--relative", "model-1"), "MODEL=BASE"),
+        (("results", "--metric", "top-5"), "top 5"),
+        (("results", "--metric", "best"), "no metric 'best'"),
+        (("results", "--cluster", "writr"), "Did you mean 'writer'"),
+        (("results", "--level", "95"), "level"),
+        (("results", "--per-class"), "exactly one setting"),
+        (("power",), "--discordance"),
+        (("power", "--discordance", "0.1"), "--difference"),
+        (("power", "--discordance", "0.1", "--difference", "0.2"), "discordance"),
+        (("power", "--accuracy", "0.5", "--gap", "0.9"), "not possible"),
+        (("import",), "Say what to import"),
+        (("import", "cifar10"), "Did you mean 'cifar10.1'"),
+        (("import", "no-such-folder/x.csv"), "no-such-folder"),
+        (("gap", "old", "new", "--output", "no/such/folder/x"), "Could not write"),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, tuple) else None,
+)
+def test_mistakes_are_answered_in_a_sentence(
+    store: str, words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Exit code 2, one sentence on standard error, no traceback."""
+    more = () if words[0] == "power" else ("--store", store)
+    code, _, err = run(capsys, monkeypatch, *words, *more)
+    assert code == 2
+    assert says in err
+    assert "Traceback" not in err
+    assert err.startswith("heldout: ")
+
+
+def test_no_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pointed at nothing or at an empty folder, every command says how to make a store."""
+    for place in (tmp_path / "nothing", tmp_path):
+        code, _, err = run(capsys, monkeypatch, "results", "--store", str(place))
+        assert code == 2
+        assert "heldout import" in err
+
+
+def test_mistyped_command_and_option(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A near command or option is offered, with exit code 2."""
+    code, _, err = run(capsys, monkeypatch, "reslts")
+    assert code == 2
+    assert "results" in err
+    code, _, err = run(capsys, monkeypatch, "results", "--metrc", "top-1")
+    assert code == 2
+    assert "--metric" in err
+
+
+def test_output_goes_to_a_file(
+    store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--output writes the file and says so; LaTeX and Markdown are whole."""
+    path = tmp_path / "t.tex"
+    words = ("gap", "old", "new", "--store", store, "--format", "latex", "--output", str(path))
+    code, out, err = run(capsys, monkeypatch, *words)
+    assert (code, out) == (0, "")
+    assert str(path) in err
+    text = path.read_text()
+    assert text.startswith("\\begin{tabular}")
+    assert "rank\\_new" in text
+
+
+def test_reader_that_leaves_early(store: str) -> None:
+    """`heldout results | head` ends quietly."""
+    command = f"{sys.executable} -m heldout results --rows 0 --store {store} | head -2"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 2
+
+
+def test_help_is_light() -> None:
+    """`heldout --help` imports neither NumPy nor PyArrow, let alone torch or pandas."""
+    code = (
+        "import sys; sys.argv = ['heldout', '--help']\n"
+        "from heldout.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'pyarrow', 'scipy', 'pandas', 'torch', 'sklearn', 'duckdb', 'rich'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("HEAVY []")
+
+
+def test_import_of_a_csv_from_anywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CSV of predictions and one of labels: imported, scored, known again the second time."""
+    preds, labels = tmp_path / "p.csv", tmp_path / "l.csv"
+    preds.write_text("id,pred\n" + "".join(f"e{i},{i % 3}\n" for i in range(30)))
+    labels.write_text(
+        "id,label\n" + "".join(f"e{i},{(i % 3) if i > 5 else 0}\n" for i in range(30))
+    )
+    url = str(tmp_path / "s")
+    words = ("import", str(preds), "--setting", "mine", "--model", "net", "--labels", str(labels),
+             "--store", url)  # fmt: skip
+    code, out, err = run(capsys, monkeypatch, *words)
+    assert code == 0, err
+    assert "mine: 1 models stored" in out
+    code, out, _ = run(capsys, monkeypatch, *words)
+    assert "1 there already" in out
+    code, out, _ = run(capsys, monkeypatch, "results", "--store", url, "--format", "json")
+    row = json.loads(out)["rows"][0]
+    assert (row["k"], row["n"]) == (26, 30)
+    preds.write_text(preds.read_text().replace("e9,0", "e9,1"))
+    code, _, err = run(capsys, monkeypatch, *words)
+    assert code == 2
+    assert "--replace" in err
