@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from heldout.analysis.cells import Cells
+from heldout.analysis.cells import Cells, accuracies
 from heldout.errors import BadInput, near_matches
 from heldout.store.read import Store
 
@@ -25,17 +25,36 @@ def select(store: Store, cells: Cells, condition: str | None) -> list[str]:
         return list(cells.models)
     import duckdb
 
-    table = wide(store, cells)
+    table = wide(store, _with_mentioned(store, cells, condition))
     connection = duckdb.connect(config={"enable_external_access": "false"})
     try:
         connection.register("models", table)
         found = connection.execute(f"SELECT model FROM models WHERE ({condition}\n)").fetchall()
     except duckdb.Error as error:
-        raise BadInput(_explain(condition, str(error), table.column_names)) from error
+        names = [*table.column_names, *_names(store)]
+        raise BadInput(_explain(condition, str(error), list(dict.fromkeys(names)))) from error
     finally:
         connection.close()
     kept = {row[0] for row in found}
     return [m for m in cells.models if m in kept]
+
+
+def _names(store: Store) -> dict[str, str]:
+    """Every setting's name and aliases, each with the setting it stands for."""
+    return {
+        name: setting
+        for setting, row in store.settings().items()
+        for name in (setting, *str(row.get("aliases", "")).split())
+    }
+
+
+def _with_mentioned(store: Store, cells: Cells, condition: str) -> Cells:
+    """The cells with those of all settings that the condition may mean."""
+    text = condition.lower()
+    more = {s for name, s in _names(store).items() if name.lower() in text}
+    if not more - set(cells.settings):
+        return cells
+    return accuracies(store, sorted({*cells.settings, *more}), cells.metric)
 
 
 def wide(store: Store, cells: Cells) -> pa.Table:

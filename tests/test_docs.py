@@ -1,0 +1,60 @@
+"""What the documentation shows is what the commands print."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import realdata
+from heldout.store.schema import document
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+
+import examples  # noqa: E402  (a script beside the documents, not a package)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", examples.FILES)
+def test_examples(name: str) -> None:
+    """Every command of README and guide runs, and prints what is shown."""
+    realdata.published("cifar10.1")
+    here = examples.folder(realdata.ROOT.resolve())
+    found = examples.examples((ROOT / name).read_text())
+    assert found
+    for example in found:
+        code, printed = examples.run(example, here)
+        assert code == example.code, f"{example.command}\n" + "\n".join(printed)
+        shown = "\n".join(example.shown)
+        assert examples.agrees(example.shown, printed), (
+            f"{example.command}\nshown:\n{shown}\nprinted:\n" + "\n".join(printed)
+        )
+
+
+def test_the_comparison_can_fail() -> None:
+    """The comparison accepts elided lines and refuses changed ones."""
+    assert examples.agrees(("a", "…", "d"), ["a", "b", "c", "d"])
+    assert examples.agrees(("a", "…"), ["a", "b"])
+    assert not examples.agrees(("a", "…", "d"), ["a", "b", "c"])
+    assert not examples.agrees(("a",), ["a", "b"])
+
+
+def test_schema_document_is_current() -> None:
+    """docs/store.md is what `heldout schema` prints."""
+    assert (ROOT / "docs/store.md").read_text() == document()
+
+
+def test_every_command_is_in_the_guide() -> None:
+    """No command without a place in the documentation."""
+    import typer
+
+    from heldout.cli import commands
+
+    app = typer.Typer()
+    commands.add(app)
+    text = (ROOT / "docs/guide.md").read_text() + (ROOT / "README.md").read_text()
+    names = [c.name for c in app.registered_commands]
+    assert len(names) >= 13
+    assert [n for n in names if f"heldout {n}" not in text] == []
