@@ -175,7 +175,11 @@ class Store:
         for _, table in self.tables(kind, kind.folder):
             for row in table.to_pylist():
                 known = merged.setdefault(row[key], {})
-                known.update({k: v for k, v in row.items() if v is not None})
+                there = {k: v for k, v in row.items() if v is not None}
+                if "aliases" in there and "aliases" in known:
+                    both = f"{known['aliases']} {there['aliases']}".split()
+                    there["aliases"] = " ".join(dict.fromkeys(both))
+                known.update(there)
         return merged
 
     def resolve(self, name: str) -> str:

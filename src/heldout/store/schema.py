@@ -11,7 +11,6 @@ from dataclasses import dataclass
 VERSION = 1
 MARK = "heldout.json"
 METADATA_KEY = b"heldout"
-METRICS = ("top-1", "top-5")
 SCORE_KINDS = ("logits", "probabilities", "log-probabilities", "scores")
 
 
@@ -122,7 +121,7 @@ SETTINGS = Kind(
         Field("aliases", "string", False, "other names, separated by spaces, usable everywhere"),
         Field("baseline", "string", False, "the setting on x for effective robustness"),
         Field("original", "string", False, "the setting that this one replicates"),
-        Field("group", "string", False, "original, replicate, natural, synthetic, adversarial, …"),
+        Field("group", "string", False, "original, replicate, natural, corruption, adversarial, …"),
         Field("description", "string", False, "a sentence for people"),
     ),
     ("setting",),
@@ -135,7 +134,7 @@ RESULTS = Kind(
     (
         Field("model", "string", True, "the model's name"),
         Field("setting", "string", True, "the setting's name"),
-        Field("metric", "string", True, "top-1, top-5"),
+        Field("metric", "string", True, "top-1, top-5, or another metric's name as published"),
         Field("value", "float64", True, "the accuracy as a fraction"),
         Field("k", "int64, null", True, "right answers, where value is an exact k/n"),
         Field("n", "int64, null", True, "examples, where value is an exact k/n"),
