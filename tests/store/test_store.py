@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -174,23 +173,26 @@ def test_two_writers_that_disagree_are_found_on_reading(tmp_path: Path) -> None:
     assert "'two'" in str(caught.value)
 
 
-def _write_many(url: str, worker: int) -> None:
-    store = Store.create(url)
-    for i in range(5):
-        write_predictions(store, block([f"m{worker}-{i}"], 200, seed=worker * 10 + i), HERE)
-        write_predictions(store, block([f"shared-{i}"], 200, seed=100 + i), HERE)
+_MANY = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_store import block, HERE
+from heldout.store.read import Store
+from heldout.store.write import write_predictions
+store = Store.create({url!r})
+for i in range(5):
+    write_predictions(store, block([f"m{worker}-{{i}}"], 200, seed={worker} * 10 + i), HERE)
+    write_predictions(store, block([f"shared-{{i}}"], 200, seed=100 + i), HERE)
+"""
 
 
 def test_concurrent_writers(tmp_path: Path) -> None:
     """Four processes that write at once, the same and different models, lose nothing."""
     url = str(tmp_path / "s")
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_write_many, args=(url, w)) for w in range(4)]
-    for w in workers:
-        w.start()
-    for w in workers:
-        w.join(60)
-        assert w.exitcode == 0
+    here = str(Path(__file__).parent)
+    codes = [_MANY.format(tests=here, url=url, worker=w) for w in range(4)]
+    workers = [subprocess.Popen([sys.executable, "-c", code]) for code in codes]
+    assert [w.wait(120) for w in workers] == [0, 0, 0, 0]
     got = Store.open(url).predictions("set")
     assert len(got.models) == 25
     assert not (got.predicted == ABSENT).any()
