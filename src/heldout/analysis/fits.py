@@ -16,8 +16,9 @@ from heldout.stats.line import (
     bootstrap_lines,
     draw_limits,
     influential_set,
+    lines_of_draws,
     ols,
-    resample_examples_lines,
+    resample_examples,
 )
 from heldout.stats.scale import SCALES, transform
 from heldout.store.read import Store
@@ -83,13 +84,29 @@ def fits_of(
     scales: Sequence[str] = SCALES,
 ) -> list[Fit]:
     """A fit on each scale. Scales that cannot be fitted (constant x, too few models) are absent."""
+    drawn = examples_resampled(names, seen_x, seen_y, seed)
     found = []
     for scale in scales:
         try:
-            found.append(fit(names, x, y, scale, seen_x, seen_y, level=level, seed=seed))
+            found.append(fit(names, x, y, scale, drawn, level=level, seed=seed))
         except BadInput:
             continue
     return found
+
+
+def examples_resampled(
+    names: Sequence[str], seen_x: Correctness | None, seen_y: Correctness | None, seed: int
+) -> tuple[FloatArray, FloatArray] | None:
+    """Accuracies (draws, models) over resampled examples, one draw for all scales."""
+    if seen_x is None or seen_y is None or len(names) < 2:
+        return None
+    return resample_examples(
+        seen_x.rows(names),
+        seen_y.rows(names),
+        np.random.default_rng([seed, 1]),
+        EXAMPLE_DRAWS,
+        shared=shared_examples(seen_x, seen_y),
+    )
 
 
 def fit(
@@ -97,8 +114,7 @@ def fit(
     x: FloatArray,
     y: FloatArray,
     scale: str,
-    seen_x: Correctness | None = None,
-    seen_y: Correctness | None = None,
+    drawn: tuple[FloatArray, FloatArray] | None = None,
     *,
     level: float = 0.95,
     seed: int = 0,
@@ -107,8 +123,9 @@ def fit(
     """Least squares of y on x, both accuracies as fractions, on a scale.
 
     Models with a missing accuracy, or with 0 or 1 where the scale is infinite there, are left
-    out by name. families: resample whole families of models instead of models. Raises BadInput
-    when fewer than 3 models are left or all have the same x.
+    out by name. drawn: `examples_resampled` of the same models. families: resample whole families
+    of models instead of models. Raises BadInput when fewer than 3 models are left or all have the
+    same x.
     """
     usable, left_out = _usable(names, x, y, scale)
     # Best model first, as published tables are: a seed then gives the same draws on both.
@@ -123,15 +140,8 @@ def fit(
     slopes, intercepts = bootstrap_lines(u, v, rng, MODEL_DRAWS, groups)
     kept = [names[i] for i in usable]
     by_example: tuple[FloatArray | None, FloatArray | None] = (None, None)
-    if seen_x is not None and seen_y is not None:
-        by_example = resample_examples_lines(
-            seen_x.rows(kept),
-            seen_y.rows(kept),
-            scale,
-            np.random.default_rng([seed, 1]),
-            EXAMPLE_DRAWS,
-            shared=shared_examples(seen_x, seen_y),
-        )
+    if drawn is not None:
+        by_example = lines_of_draws(drawn[0][:, usable], drawn[1][:, usable], scale)
     return Fit(
         scale, level, line, kept, slopes, intercepts, by_example[0], by_example[1], tuple(left_out)
     )

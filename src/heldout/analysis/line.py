@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.analysis.cells import Cells, accuracies, correctness
-from heldout.analysis.fits import EXAMPLE_DRAWS, MODEL_DRAWS, Fit, families_of, fit, fit_table
+from heldout.analysis.fits import (
+    EXAMPLE_DRAWS,
+    MODEL_DRAWS,
+    Fit,
+    examples_resampled,
+    families_of,
+    fit,
+    fit_table,
+)
 from heldout.analysis.population import select
 from heldout.errors import BadInput, not_found
 from heldout.stats.line import Knee, binomial_sd, knee, york
@@ -106,21 +114,24 @@ def fit_population(
     level: float,
     seed: int,
     families: str | None = None,
+    *,
+    examples: bool = True,
 ) -> Fit:
-    """The fit over some models of two settings, examples resampled too where all have them."""
+    """The fit over some models of two settings.
+
+    examples: resample them too, where all models have them on both settings.
+    """
     some = cells.keep(members)
-    seen = None
-    usable = np.asarray(~np.isnan(some.value).any(axis=1))
-    if some.examples[usable].all() and usable.sum() > 2:
-        here = [m for m, u in zip(some.models, usable, strict=True) if u]
-        seen = [correctness(store, s, cells.metric, here) for s in cells.settings]
+    drawn = None
+    if examples and some.examples.all() and len(members) > 2:
+        x, y = (correctness(store, s, cells.metric, some.models) for s in cells.settings)
+        drawn = examples_resampled(some.models, x, y, seed)
     return fit(
         some.models,
         some.value[:, 0],
         some.value[:, 1],
         scale,
-        seen[0] if seen else None,
-        seen[1] if seen else None,
+        drawn,
         level=level,
         seed=seed,
         families=families_of(store, some.models, families),
@@ -243,5 +254,5 @@ def _more_sentences(facts: dict[str, Any]) -> list[str]:
             f" {two[side]['r2']:.4f}, {two[side]['n']} models"
             for side in ("low", "high")
         )
-        said.append(f"Two lines that part at {two['pivot']:.2%} on x: {parts}.")
+        said.append(f"Two lines that part at {100 * two['pivot']:.2f} % on x: {parts}.")
     return said

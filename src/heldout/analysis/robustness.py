@@ -51,7 +51,7 @@ def robustness(
     names = [store.resolve(x), store.resolve(y)]
     cells = accuracies(store, names, metric)
     members = select(store, cells, population)
-    f = fit_population(store, cells, members, scale, level, seed, families)
+    f = fit_population(store, cells, members, scale, level, seed, families, examples=False)
     two = knee_of(cells, f, pivot) if pivot is not None else None
     mine = accuracies(store, [names[0], store.resolve(mine_y or y)], metric)
     if models is not None:
@@ -65,6 +65,7 @@ def robustness(
     predicted = predict(f, xs) if two is None else predict_knee(two, scale, xs)
     limits = _predicted_limits(f, mine, predicted, level) if two is None else None
     low, high = _combined(mine, predicted, limits, level)
+    own = [_exact(mine, j, level) for j in (0, 1)]
     order = np.argsort(-(ys - predicted), kind="stable")
     notes = [*mine.notes, *f.notes]
     if gone:
@@ -82,8 +83,12 @@ def robustness(
         f"Effective robustness on {mine.settings[1]} given {names[0]} ({scale} scale)",
         (
             Column("model", "text", mine.models, "the model"),
-            Column("x", "fraction", xs, f"accuracy on {names[0]}"),
-            Column("y", "fraction", ys, f"accuracy on {mine.settings[1]}"),
+            Column("x", "fraction", xs, f"accuracy on {names[0]}", ("x_low", "x_high")),
+            Column("x_low", "fraction", own[0][0], "lower limit"),
+            Column("x_high", "fraction", own[0][1], "upper limit"),
+            Column("y", "fraction", ys, f"accuracy on {mine.settings[1]}", ("y_low", "y_high")),
+            Column("y_low", "fraction", own[1][0], "lower limit"),
+            Column("y_high", "fraction", own[1][1], "upper limit"),
             Column("predicted", "fraction", predicted, "accuracy on y that the line predicts"),
             Column("effective_robustness", "points", ys - predicted, "y minus predicted",
                    ("er_low", "er_high")),
@@ -128,6 +133,15 @@ def _predicted_limits(
     return predicted - down, predicted + up
 
 
+def _exact(mine: Cells, j: int, level: float) -> tuple[FloatArray, FloatArray]:
+    """Exact limits of one setting's accuracies; NaN where counts are unknown."""
+    low = np.full(len(mine.models), np.nan)
+    high = low.copy()
+    known = mine.n[:, j] > 0
+    low[known], high[known] = clopper_pearson(mine.k[known, j], mine.n[known, j], level)
+    return low, high
+
+
 def _combined(
     mine: Cells,
     predicted: FloatArray,
@@ -135,9 +149,7 @@ def _combined(
     level: float,
 ) -> tuple[FloatArray, FloatArray]:
     ys = mine.value[:, 1]
-    known = mine.n[:, 1] > 0
-    y_low, y_high = np.full(len(ys), np.nan), np.full(len(ys), np.nan)
-    y_low[known], y_high[known] = clopper_pearson(mine.k[known, 1], mine.n[known, 1], level)
+    y_low, y_high = _exact(mine, 1, level)
     p_low, p_high = limits if limits is not None else (predicted, predicted)
     value = ys - predicted
     return (

@@ -125,8 +125,9 @@ def _log10(pair: tuple[Any, Any]) -> float:
 
 def _verdict(facts: dict[str, Any], setting: str, width: float, alpha: float) -> tuple[str, ...]:
     return (
-        f"On {setting} two models are both right or both wrong on {facts['mean']:.1%} of the"
-        f" examples on average; their accuracies alone would give {facts['mean_expected']:.1%}."
+        f"On {setting} two models are both right or both wrong on {100 * facts['mean']:.1f} % of"
+        f" the examples on average; their accuracies alone would give"
+        f" {100 * facts['mean_expected']:.1f} %."
         f" {facts['all_right']:,} of {facts['n']:,} examples are right for all {facts['models']}"
         f" models, {facts['all_wrong']:,} wrong for all.",
         f"Before re-use bites (all differences within ±{100 * width:g} % points with probability"

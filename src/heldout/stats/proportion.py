@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betainccinv, betaincinv
 
 from heldout.errors import BadInput
 from heldout.stats.arguments import (
@@ -19,6 +18,7 @@ from heldout.stats.arguments import (
     check_level,
     two_sided_z,
 )
+from heldout.stats.beta import lower_quantile, upper_quantile
 
 
 def clopper_pearson(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> Interval:
@@ -53,8 +53,10 @@ def beta_limits(k: FloatArray, n: FloatArray, level: float) -> Interval:
     """Clopper-Pearson limits for counts that need not be whole (effective sizes); unchecked."""
     tail = (1.0 - level) / 2.0
     wrong = np.maximum(n - k, 0.0)
-    low = np.where(k > 0.0, betaincinv(np.where(k > 0.0, k, 1.0), wrong + 1.0, tail), 0.0)
-    high = np.where(wrong > 0.0, betainccinv(k + 1.0, np.where(wrong > 0.0, wrong, 1.0), tail), 1.0)
+    low = np.where(k > 0.0, lower_quantile(np.where(k > 0.0, k, 1.0), wrong + 1.0, tail), 0.0)
+    high = np.where(
+        wrong > 0.0, upper_quantile(k + 1.0, np.where(wrong > 0.0, wrong, 1.0), tail), 1.0
+    )
     empty = n <= 0.0
     return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
 

@@ -4,7 +4,12 @@ from heldout.stats.line.fit import Knee, Line, knee, ols
 from heldout.stats.line.influence import influence, influential_set
 from heldout.stats.line.limits import band, draw_limits
 from heldout.stats.line.noise import binomial_sd, deming, york
-from heldout.stats.line.resample import bootstrap_lines, resample_examples_lines
+from heldout.stats.line.resample import (
+    bootstrap_lines,
+    lines_of_draws,
+    resample_examples,
+    resample_examples_lines,
+)
 
 __all__ = [
     "Knee",
@@ -17,7 +22,9 @@ __all__ = [
     "influence",
     "influential_set",
     "knee",
+    "lines_of_draws",
     "ols",
+    "resample_examples",
     "resample_examples_lines",
     "york",
 ]

@@ -55,22 +55,19 @@ def bootstrap_lines(
     return slopes, intercepts + b.mean() - slopes * a.mean()
 
 
-def resample_examples_lines(
+def resample_examples(
     correct_x: ArrayLike,
     correct_y: ArrayLike,
-    scale: str,
     rng: np.random.Generator,
     draws: int = 2000,
     clusters_x: ArrayLike | None = None,
     clusters_y: ArrayLike | None = None,
     shared: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Least squares lines of the same models over resampled examples: (slopes, intercepts).
+    """Accuracies of the same models over resampled examples: two arrays (draws, m).
 
     correct_x (m, nx) and correct_y (m, ny) are 0/1; each draw resamples the examples of both
-    sets with replacement, the same ones for all models, so that what models share stays shared;
-    accuracies go to the scale and are fitted. This is the uncertainty of the line of these models;
-    give `band` and `draw_limits` the observed line, as noise on x flattens each draw again.
+    sets with replacement, the same ones for all models, so that what models share stays shared.
 
     The resampling is the bootstrap itself, no approximation: weights are counts of
     integers(0, n, n), and all models' right answers one matrix product of 0/1 by small counts,
@@ -82,29 +79,59 @@ def resample_examples_lines(
     of examples that are drawn together (video, writer, class); a label found in both sets is the
     same cluster, and then all clusters are one pool.
 
-    Models whose resampled accuracy is 0 or 1 where the scale is infinite are left out of that
-    draw; a draw without two models that differ on x is NaN. Raises BadInput for other shapes or
-    values, an index in `shared` that repeats or does not exist, clusters for one set only
-    together with shared, or shared examples in different clusters.
+    Raises BadInput for other shapes or values, an index in `shared` that repeats or does not
+    exist, clusters for one set only together with shared, or shared examples in different
+    clusters.
     """
-    name = "resample_examples_lines"
-    check_scale(scale, name)
+    name = "resample_examples"
     draws = _check_draws(name, draws)
-    matrix_x = _matrix(name, "correct_x", correct_x)
-    matrix_y = _matrix(name, "correct_y", correct_y)
+    matrix_x, matrix_y = (
+        _matrix(name, "correct_x", correct_x),
+        _matrix(name, "correct_y", correct_y),
+    )
     if matrix_x.shape[0] != matrix_y.shape[0] or matrix_x.shape[0] < 2:
         raise BadInput(
             f"{name}: correct_x and correct_y need the same two or more models, but have "
             f"{matrix_x.shape[0]} and {matrix_y.shape[0]} rows."
         )
     x, y = units_of(matrix_x, matrix_y, clusters_x, clusters_y, shared)
-    acc_x, acc_y = _resampled(x, y, rng, draws)
+    return _resampled(x, y, rng, draws)
+
+
+def lines_of_draws(
+    acc_x: FloatArray, acc_y: FloatArray, scale: str
+) -> tuple[FloatArray, FloatArray]:
+    """Least squares lines of every draw of `resample_examples`: (slopes, intercepts).
+
+    Models whose resampled accuracy is 0 or 1 where the scale is infinite are left out of that
+    draw; a draw without two models that differ on x is NaN. Raises BadInput for another scale.
+    """
+    check_scale(scale, "lines_of_draws")
     good = np.isfinite(acc_x) & np.isfinite(acc_y)
     if scale != "linear":
         good &= (acc_x > 0.0) & (acc_x < 1.0) & (acc_y > 0.0) & (acc_y < 1.0)
     half = np.where(good, acc_x, 0.5), np.where(good, acc_y, 0.5)
     u, v = transform(scale, half[0]), transform(scale, half[1])
     return _lines(u, v, good.astype(np.float64))
+
+
+def resample_examples_lines(
+    correct_x: ArrayLike,
+    correct_y: ArrayLike,
+    scale: str,
+    rng: np.random.Generator,
+    draws: int = 2000,
+    clusters_x: ArrayLike | None = None,
+    clusters_y: ArrayLike | None = None,
+    shared: tuple[ArrayLike, ArrayLike] | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """The uncertainty of the line of these models from their examples: (slopes, intercepts).
+
+    `lines_of_draws` of `resample_examples`; see both for shapes and errors.
+    """
+    check_scale(scale, "resample_examples_lines")
+    drawn = resample_examples(correct_x, correct_y, rng, draws, clusters_x, clusters_y, shared)
+    return lines_of_draws(*drawn, scale)
 
 
 def _lines(

@@ -1,0 +1,90 @@
+"""Which classes lose most from one setting to another, over all models."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from heldout.analysis.cells import Correctness, correctness
+from heldout.errors import BadInput
+from heldout.stats.arguments import FloatArray
+from heldout.stats.difference import mover_limits
+from heldout.stats.proportion import wilson_limits
+from heldout.store.read import Store
+from heldout.table import Column, Table
+
+
+def class_losses(
+    store: Store, original: str, new: str, *, metric: str = "top-1", level: float = 0.95
+) -> Table:
+    """One row a class: accuracy on both settings, averaged over the models, and what is lost.
+
+    The mean over models of an example is a number in [0, 1], so n examples say no less about a
+    class than n right-or-wrong answers would: the limits are Wilson's (for the loss: MOVER's) at
+    k = n × mean, wider than need be. Raises NotFound without predictions or labels, BadInput when
+    the settings have different classes or no model has all examples of both.
+    """
+    sides = [correctness(store, s, metric) for s in (original, new)]
+    if sides[0].labels.classes != sides[1].labels.classes:
+        raise BadInput(f"'{original}' and '{new}' have different classes; they cannot be matched.")
+    whole = [{m for m, c in zip(s.models, s.complete, strict=True) if c} for s in sides]
+    models = [m for m in sides[0].models if m in whole[0] & whole[1]]
+    if not models:
+        raise BadInput(f"No model has all examples of both '{original}' and '{new}'.")
+    (p, n), (q, m) = (_means(s, models) for s in sides)
+    labels = sides[0].labels
+    used = np.flatnonzero((n > 0) & (m > 0))
+    p, n, q, m = p[used], n[used], q[used], m[used]
+    limits = [wilson_limits(p * n, n, level), wilson_limits(q * m, m, level)]
+    lost = mover_limits(p * n, n, q * m, m, np.zeros(len(used)), level)
+    order = np.argsort(-(p - q), kind="stable")
+    named = labels.class_names != labels.classes
+    columns = [
+        Column("class", "text", [labels.class_names[i] for i in used], "the class's name"),
+        Column("original", "fraction", p, f"mean accuracy on {original}",
+               ("original_low", "original_high")),
+        Column("original_low", "fraction", limits[0][0], "lower limit"),
+        Column("original_high", "fraction", limits[0][1], "upper limit"),
+        Column("new", "fraction", q, f"mean accuracy on {new}", ("new_low", "new_high")),
+        Column("new_low", "fraction", limits[1][0], "lower limit"),
+        Column("new_high", "fraction", limits[1][1], "upper limit"),
+        Column("lost", "points", p - q, "original minus new", ("lost_low", "lost_high")),
+        Column("lost_low", "points", lost[0], "lower limit"),
+        Column("lost_high", "points", lost[1], "upper limit"),
+        Column("original_n", "int", n, "examples of the class in the original", wide=True),
+        Column("new_n", "int", m, "examples of the class in the new set", wide=True),
+        *([Column("id", "text", [labels.classes[i] for i in used], "the class's id", wide=True)]
+          if named else []),
+    ]  # fmt: skip
+    table = Table(f"Accuracy per class, {original} and {new}", tuple(columns)).take(order)
+    sure = int(np.count_nonzero(lost[0] > 0))
+    worst, best = table.rows()[0], table.rows()[-1]
+    return Table(
+        table.title,
+        table.columns,
+        notes=(
+            f"The first of {len(used)} classes are first partly by chance: with"
+            f" {int(np.median(m))} examples a class in the new set (median), the largest of many"
+            " differences overstates itself.",
+        ),
+        verdict=(
+            f"Averaged over {len(models)} models, “{worst['class']}” loses most"
+            f" ({100 * worst['lost']:.1f} % points) and “{best['class']}”"
+            f" {'gains most' if best['lost'] < 0 else 'loses least'}"
+            f" ({abs(100 * best['lost']):.1f} % points). {sure} of {len(used)} classes lose more"
+            f" than sampling of examples explains (each on its own, level {level:g}).",
+        ),
+        facts={"classes": len(used), "models": len(models), "classes_that_lose": sure},
+        choices={
+            "class accuracy": f"mean over the {len(models)} models with all examples of both",
+            "interval": f"Wilson at k = n × mean (conservative); loss by MOVER; level {level:g}",
+        },
+    )
+
+
+def _means(side: Correctness, models: list[str]) -> tuple[FloatArray, FloatArray]:
+    """Per class: the mean over models and examples, and the number of examples."""
+    classes = len(side.labels.classes)
+    score = side.rows(models).mean(axis=0)
+    n = np.bincount(side.labels.label, minlength=classes).astype(float)
+    total = np.bincount(side.labels.label, weights=score, minlength=classes)
+    return np.divide(total, n, out=np.full(classes, np.nan), where=n > 0), n
