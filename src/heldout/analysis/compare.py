@@ -218,7 +218,7 @@ def _verdict(
             else f"no difference between {names[0]} and {names[1]} is shown"
         )
         return (
-            f"On {pairs.n:,} examples {says}: {d:+.2f} % points"
+            f"On {pairs.n:,} examples {says}: {d:+.2f} percentage points"
             f" [{100 * limits[0][0]:+.2f}, {100 * limits[1][0]:+.2f}], McNemar p = {p[0]:.3g}.",
         )
     total = len(pairs.i)

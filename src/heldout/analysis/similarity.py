@@ -130,8 +130,8 @@ def _verdict(facts: dict[str, Any], setting: str, width: float, alpha: float) ->
         f" {100 * facts['mean_expected']:.1f} %."
         f" {facts['all_right']:,} of {facts['n']:,} examples are right for all {facts['models']}"
         f" models, {facts['all_wrong']:,} wrong for all.",
-        f"Before re-use bites (all differences within ±{100 * width:g} % points with probability"
-        f" {1 - alpha:g}), this test set can rank"
+        f"Before re-use bites (all differences within ±{100 * width:g} percentage points with"
+        f" probability {1 - alpha:g}), this test set can rank"
         f" {_people(facts['log10_models_mean_similarity'])} as alike as these,"
         f" {_people(facts['log10_models_independent'])} if their errors were independent, and"
         f" {_people(facts['log10_models_worst_case'])} without any assumption.",

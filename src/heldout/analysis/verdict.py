@@ -28,17 +28,18 @@ def gap_verdict(
 
 
 def _gap(facts: Mapping[str, Any]) -> str:
-    mean = facts["mean_gap"]
-    low, high = facts["mean_gap_low"], facts["mean_gap_high"]
-    between = f" [{100 * low:.2f}, {100 * high:.2f}]" if low == low else ""
-    what = "lose" if mean >= 0 else "gain"
-    sign = 1 if mean >= 0 else -1
-    if sign < 0 and low == low:
-        between = f" [{-100 * high:.2f}, {-100 * low:.2f}]"
+    """The mean gap as a loss, or as a gain where models are better on the new set."""
+    sign = 1 if facts["mean_gap"] >= 0 else -1
+    mean = 100 * sign * facts["mean_gap"]
+    ends = sorted(100 * sign * facts[k] for k in ("mean_gap_low", "mean_gap_high"))
+    single = sorted(100 * sign * facts[k] for k in ("min_gap", "max_gap"))
+    known = ends[0] == ends[0]
+    between = f" [{ends[0]:.2f}, {ends[1]:.2f}]" if known else ""
+    what = "lose" if sign > 0 else "gain"
     return (
-        f"On {facts['new']} the {facts['models']} models {what} {sign * 100 * mean:.2f} % points"
-        f"{between} on average against {facts['original']} (from"
-        f" {100 * facts['min_gap']:.2f} to {100 * facts['max_gap']:.2f} % points lost)."
+        f"On {facts['new']} the {facts['models']} models {what} {mean:.2f} percentage points"
+        f"{between} on average against {facts['original']} (single models from {single[0]:.2f} to"
+        f" {single[1]:.2f})."
     )
 
 

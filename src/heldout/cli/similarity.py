@@ -33,7 +33,7 @@ def command(
     metric: MetricOption = "top-1",
     figure: Annotated[
         str | None,
-        typer.Option("--figure", help="Write a heat map with its dendrogram (.svg, .pdf, .png)."),
+        typer.Option("--figure", help="Write a heat map in dendrogram order (.svg, .pdf or .png)."),
     ] = None,
     form: FormatOption = Format.table,
     output: OutputOption = None,
@@ -52,5 +52,5 @@ def command(
     if figure:
         from heldout.report.figures import similarity_figure
 
-        similarity_figure(table, figure)
+        similarity_figure(here, setting, figure, metric=metric)
         typer.echo(f"Wrote {figure}.", err=True)

@@ -68,9 +68,10 @@ def class_losses(
         ),
         verdict=(
             f"Averaged over {len(models)} models, “{worst['class']}” loses most"
-            f" ({100 * worst['lost']:.1f} % points) and “{best['class']}”"
+            f" ({100 * worst['lost']:.1f} percentage points) and “{best['class']}”"
             f" {'gains most' if best['lost'] < 0 else 'loses least'}"
-            f" ({abs(100 * best['lost']):.1f} % points). {sure} of {len(used)} classes lose more"
+            f" ({abs(100 * best['lost']):.1f} percentage points)."
+            f" {sure} of {len(used)} classes lose more"
             f" than sampling of examples explains (each on its own, level {level:g}).",
         ),
         facts={"classes": len(used), "models": len(models), "classes_that_lose": sure},

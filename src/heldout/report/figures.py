@@ -95,6 +95,21 @@ def write_figures(
     return paths
 
 
+def similarity_figure(store: Store, setting: str, path: str, *, metric: str = "top-1") -> None:
+    """Write the heat map of how alike the models of a setting are, in dendrogram order.
+
+    The ending of `path` says the format. Raises BadInput for another one or where it cannot be
+    written, and what `likeness` raises.
+    """
+    folder, name = os.path.split(path)
+    ending = name.rpartition(".")[2].lower()
+    if ending not in FORMATS:
+        raise BadInput(f"'{path}' ends in no figure format; use .{', .'.join(FORMATS)}.")
+    setting = store.resolve(setting)
+    cells = accuracies(store, [setting], metric)
+    _put(folder or ".", name, _render(heat(likeness(store, cells, setting)[1]), ending))
+
+
 def _points(
     store: Store,
     cells: Cells,
