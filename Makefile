@@ -8,6 +8,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 WORKERS ?= 2
 # Exported, so that pip says nothing of a newer pip, whoever calls it.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# As the command line does: BLAS threads that wait for one another on a busy machine cost seconds.
+export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -51,6 +51,10 @@ def main() -> None:
     """Run the command line; never a traceback for a user's mistake."""
     from heldout.cli import commands
 
+    # Our matrix products are small. On a busy machine OpenBLAS's threads wait for one another in a
+    # spin and make a product of 0.02 s take seconds; one thread is never much slower.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
     commands.add(app)
     try:
         app()
