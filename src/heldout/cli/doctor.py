@@ -38,11 +38,10 @@ def command(
 
     table = examine(Store.open(store), settings, split(models))
     put(table, form, output, rows=rows)
-    if form is Format.table and output is None:
-        for row in table.rows():
-            if row.get("says"):
-                typer.echo(f"\n{row['setting']} / {row['model']}: {row['says']}")
-                if row.get("command"):
-                    typer.echo(f"  {row['command']}")
+    commands = list(dict.fromkeys(row["command"] for row in table.rows() if row["command"]))
+    if form is Format.table and output is None and commands:
+        typer.echo("\nWhat mends it:")
+        for text in commands:
+            typer.echo(f"  {text}")
     if table.facts.get("n_errors"):
         raise typer.Exit(3)
