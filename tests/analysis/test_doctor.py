@@ -225,7 +225,8 @@ def test_the_devkit_is_recognised_by_its_first_synsets() -> None:
 def test_predictions_keyed_by_class_name_lose_a_class() -> None:
     names = list(CLASSES.names)
     names[5] = names[20]
-    spoilt = plant.into(BLOCK, [1], lambda b: plant.keyed_by_name(b, names))
+    block = replace(BLOCK, runners_up=None)
+    spoilt = plant.into(block, [1], lambda b: plant.keyed_by_name(b, names))
     case = case_of(spoilt, LABEL, replace(CLASSES, names=names))
     assert codes(case) == ["class-order:merged-names"]
 
@@ -331,25 +332,26 @@ def test_labels_shifted_or_shuffled_against_all_models() -> None:
 
 
 def test_constant_filled_and_single_labels() -> None:
-    constant = plant.into(BLOCK, [0], lambda b: plant.fill(b, 0, N, 3))
+    block = replace(BLOCK, runners_up=None)
+    constant = plant.into(block, [0], lambda b: plant.fill(b, 0, N, 3))
     assert codes(case_of(constant, LABEL, CLASSES)) == ["chance:constant"]
-    filled = plant.into(BLOCK, [0], lambda b: plant.fill(b, 300, 100))
+    filled = plant.into(block, [0], lambda b: plant.fill(b, 300, 100))
     assert codes(case_of(filled, LABEL, CLASSES)) == ["chance:filled-rows"]
-    assert "labels:one-class" in codes(case_of(BLOCK, np.zeros(N, int), CLASSES))
+    assert codes(case_of(BLOCK, np.zeros(N, int), CLASSES)) == ["labels:one-class"]
 
 
 def test_two_models_that_are_one() -> None:
     guess = BLOCK.predicted.copy()
-    guess[1] = guess[0]
+    guess[6] = guess[5]
     block = replace(BLOCK, predicted=guess, runners_up=None)
     assert codes(case_of(block, LABEL, CLASSES)) == ["twins:identical"]
-    guess[1, 5] = (guess[1, 5] + 1) % 40
+    guess[6, 5] = (guess[6, 5] + 1) % 40
     assert codes(case_of(block, LABEL, CLASSES)) == ["twins:nearly-identical"]
 
 
 def fifth() -> tuple[Block, np.ndarray, np.ndarray]:
     """The examples of ten of 100 classes, of many more rows than that."""
-    block, label, _ = world(100, 40)
+    block, label, _ = world(100, 100, SKILLS[2:])
     chosen = np.arange(3, 100, 10)
     return *plant.of_some_classes(block, label, chosen.tolist()), chosen
 
@@ -365,7 +367,7 @@ def test_classes_without_examples() -> None:
     some = replace(block, predicted=block.predicted.copy(), runners_up=None)
     some.predicted[[1, 2]] = masked[[1, 2]]
     assert codes(case_of(some, label, MANY_CLASSES)) == ["subset:mixed"]
-    index = replace(block, predicted=masked, runners_up=None)
+    index = replace(block, predicted=masked.copy(), runners_up=None)
     index.predicted[0] = np.searchsorted(chosen, masked[0])
     (finding,) = examine_case(case_of(index, label, MANY_CLASSES))
     assert (finding.code, finding.mend) == ("class-order:subset-index", "class-order=subset-index")
@@ -574,7 +576,7 @@ def test_raw_rows() -> None:
     assert raw(twice, np.append(guess, (guess[some] + 1) % 40)) == ["rows:conflicting-ids"]
     assert raw(IDS + IDS, np.append(guess, BLOCK.predicted[1])) == ["rows:conflicting-ids"]
     assert raw(IDS[9:], guess[9:]) == ["rows:missing-ids"]
-    assert raw([e + "x" for e in IDS], guess) == ["rows:unknown-ids", "rows:missing-ids"]
+    assert raw([e + "x" for e in IDS], guess) == ["rows:unknown-ids"]
     extra = np.append(guess, rng.integers(0, 40, 300))
     assert raw(None, extra) == ["rows:unknown-ids"]
     k, part = (int((guess == LABEL)[:r].sum()) for r in (N, 1500))
@@ -752,6 +754,12 @@ def test_the_published_defect_of_fv_16k_is_found_and_nothing_else(
     assert np.array_equal(mended.runners_up, repaired.runners_up)
 
 
+def swap(p: int, q: int) -> np.ndarray:
+    means = np.arange(1000)
+    means[[p, q]] = q, p
+    return means
+
+
 def in_order(means: np.ndarray) -> Callable[[Block], Block]:
     return lambda block: plant.class_order(block, means)
 
@@ -763,7 +771,7 @@ def in_order(means: np.ndarray) -> Callable[[Block], Block]:
         (in_order(order_named("string-sorted", 1000)), "class-order:string-sorted"),
         (in_order(order_named("off-by-one", 1000)), "class-order:off-by-one"),
         (in_order(np.random.default_rng(0).permutation(1000)), "class-order:unknown"),
-        (in_order(plant.cycle(1000, 2, np.random.default_rng(0))), "class-order:swapped"),
+        (in_order(swap(1, 340)), "class-order:swapped"),
         (plant.worst_first, "topk:worst-first"),
         (lambda b: plant.shift(b, 1), "rows:shifted"),
         (lambda b: plant.rows(b, by_id(b.examples)), "rows:id-sorted"),
@@ -781,10 +789,7 @@ def test_defects_planted_in_imagenetv2(
     rows = [block.models.index("resnet50"), block.models.index("fv_4k")]
     found = examine_case(from_block(plant.into(block, rows, defect), labels))
     named = {(block.models[i], f.code) for f in found for i in f.models}
-    expected = {("resnet50", code), ("fv_4k", code)}
-    if code == "class-order:swapped":  # ten images a class are too few for a model this weak
-        expected = {("resnet50", code)}
-    assert named == expected
+    assert named == {("resnet50", code), ("fv_4k", code)}
 
 
 @pytest.mark.data

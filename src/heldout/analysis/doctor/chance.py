@@ -16,9 +16,6 @@ _LEAST_ROWS = 50
 def check(case: Case) -> list[Finding]:
     """Constant predictions, filled rows, no relation to the labels, worse than chance."""
     found = []
-    one = _one_label(case)
-    if one is not None:
-        return [one]
     levels = [_level(p, case.label) for p in case.predicted] if case.labelled else []
     for i, guess in enumerate(case.predicted):
         constant = _constant(case, i, guess)
@@ -38,8 +35,8 @@ def _level(guess: Ints, label: Ints) -> float:
     return accuracy(guess, label) - chance(guess, label)
 
 
-def _one_label(case: Case) -> Finding | None:
-    """Every example has the same label."""
+def one_label(case: Case) -> Finding | None:
+    """Every example has the same label: nothing else can be checked then."""
     known = case.label[case.label >= 0]
     if len(known) < 20 or case.n_classes < 2 or len(np.unique(known)) > 1:
         return None

@@ -81,7 +81,11 @@ def examine_case(case: Case, n: int | None = None) -> list[Finding]:
     A finding that says how predictions are to be read is believed by the checks after it, so that
     one defect is reported once.
     """
+    if not case.predicted.size:
+        return []
     found = coverage.check(case, n) + scores.check(case)
+    if single := chance.one_label(case):
+        return [*found, single]
     for about_labels in (class_order.of_labels, row_order.of_labels, swaps.of_labels):
         new = about_labels(case)
         found += new
@@ -105,7 +109,9 @@ def examine_case(case: Case, n: int | None = None) -> list[Finding]:
         found += new
         case = past(case, new)
         moved |= {i for f in new if f.code in _LAST or f.code[:5] == "rows:" for i in f.models}
-    return found + subset.check(case) + twins.check(case)
+    same = {i for f in found if f.code == "chance:constant" for i in f.models}
+    found += [f for f in twins.check(case) if not same & set(f.models)]
+    return found + subset.check(case)
 
 
 def examine_arrays(

@@ -75,7 +75,7 @@ def padding(rows: Rows) -> NDArray[np.bool_] | None:
     repeats have the ids of the first examples, or no id of their own.
     """
     extra = len(rows.ids) - rows.n
-    if extra <= 0 or extra > rows.n:
+    if extra <= 0 or 2 * extra > rows.n:
         return None
     tail = np.zeros(len(rows.ids), bool)
     if np.array_equal(rows.at[: rows.n], np.arange(rows.n)) and np.all(rows.at[rows.n :] < 0):
@@ -179,6 +179,8 @@ def _unknown(rows: Rows) -> list[Finding]:
 
 def _missing(rows: Rows) -> list[Finding]:
     """Examples of the label set without a row."""
+    if not np.any(rows.at >= 0):
+        return []  # not one id is known, which was said already
     seen = np.zeros(rows.n, bool)
     seen[rows.at[rows.at >= 0]] = True
     gone = int((~seen).sum())

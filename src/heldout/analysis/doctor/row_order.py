@@ -116,8 +116,9 @@ def _unrelated(case: Case, left: Floats, skills: NDArray[np.float64]) -> dict[in
     found = {}
     for i in live:
         others = [j for j in main if j != i and _comparable(skills[i], skills[j])]
+        others = [j for j in others if wrong[j] >= _LEAST_WRONG]
         near = sorted(others, key=lambda j: abs(skills[j] - skills[i]))[:_NEAREST]
-        if not near or min(wrong[j] for j in [i, *near]) < _LEAST_WRONG:
+        if not near or wrong[i] < _LEAST_WRONG:
             continue
         expected = min(fit[j] * _fainter(skills[i], skills[j]) for j in near)
         p = _below(fit[i], _SHARE * expected, free)

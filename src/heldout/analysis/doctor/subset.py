@@ -16,6 +16,7 @@ from heldout.analysis.doctor.case import Case, IntArray, Ints, scored
 from heldout.analysis.doctor.finding import CERTAIN, Finding, percent
 
 _FEWEST_OUTSIDE = 0.02
+_ROWS_PER_CLASS = 5
 
 
 def check(case: Case) -> list[Finding]:
@@ -52,15 +53,19 @@ def restricted(label: Ints, n_classes: int) -> bool:
 
     However uneven the classes are, about f1^2 / (2 f2) are unseen in a sample in which f1 classes
     are seen once and f2 twice (Chao 1984, Scandinavian Journal of Statistics 11); with f2 = 0,
-    f1 (f1 - 1) / 2. Ten times that, and a tenth of all classes, have to be missing.
+    f1 (f1 - 1) / 2. Ten times that, and a tenth of all classes, have to be missing, and there have
+    to be five rows a class.
 
     >>> restricted(np.repeat(np.arange(200), 10), 1000), restricted(np.arange(200), 1000)
     (True, False)
     """
     rows = np.bincount(label[label >= 0], minlength=n_classes)[:n_classes]
+    present = int((rows > 0).sum())
+    if present < 2 or rows.sum() < _ROWS_PER_CLASS * present:
+        return False
     missing, once, twice = (int((rows == r).sum()) for r in (0, 1, 2))
     unseen = once**2 / (2 * twice) if twice else once * (once - 1) / 2
-    return n_classes - missing > 1 and missing > 10 * unseen + 0.1 * n_classes
+    return missing > 10 * unseen + 0.1 * n_classes
 
 
 def closed_bounds(top: Ints, label: Ints, allowed: NDArray[np.bool_]) -> tuple[float, float]:

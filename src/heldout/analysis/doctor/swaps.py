@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 
 from heldout.analysis.doctor.case import Case, IntArray, Ints, accuracy, translated, vote
-from heldout.analysis.doctor.confusion import Confusion, added, confusion
+from heldout.analysis.doctor.confusion import Confusion, confusion
 from heldout.analysis.doctor.finding import Finding, grade, percent, upper_tail
 
 _LEAST = 0.25
@@ -64,13 +64,12 @@ def of_models(case: Case) -> list[Finding]:
     several = len(case.models) > _LEAST_MODELS
     common = vote(case.predicted)
     tables = [confusion(p, case.label, _width(case)) for p in case.predicted]
-    pooled = added(tables)
     for i, table in enumerate(tables):
         against = table
         hard: Hardness = _as_hard_as_can_be
         if several:
             against = confusion(case.predicted[i], common, _width(case))
-            hard = partial(_hardness, pooled, table)
+            hard = partial(_hardness, [t for j, t in enumerate(tables) if j != i])
         elif accuracy(case.predicted[i], case.label) < _KNOWS:
             continue
         pairs = swapped_pairs(table, case.n_classes, hard)
@@ -127,15 +126,13 @@ def _as_hard_as_can_be(p: int, q: int) -> float:
     return _MOST
 
 
-def _within_reason(crosswise: int, straight: int) -> float:
-    """Twice a rate of mistakes, within [1/4, 1/2]."""
-    return float(np.clip(2 * (crosswise + 1) / (crosswise + straight + 2), _LEAST, _MOST))
-
-
-def _hardness(pooled: Confusion, mine: Confusion, p: int, q: int) -> float:
-    """From the other models' crosswise rows. pooled: the counts of all models, `mine` included."""
-    theirs = pooled.at([p, q, p, q], [q, p, p, q]) - mine.at([p, q, p, q], [q, p, p, q])
-    return _within_reason(int(theirs[:2].sum()), int(theirs[2:].sum()))
+def _hardness(others: Sequence[Confusion], p: int, q: int) -> float:
+    """From the median of the other models' rates of crosswise rows."""
+    rates = []
+    for counts in others:
+        n = counts.at([p, q, p, q], [q, p, p, q])
+        rates.append((int(n[:2].sum()) + 1) / (int(n.sum()) + 2))
+    return float(np.clip(2 * np.median(rates), _LEAST, _MOST))
 
 
 def _hardness_by_vote(predicted: Ints, common: Ints, p: int, q: int) -> float:
@@ -143,7 +140,8 @@ def _hardness_by_vote(predicted: Ints, common: Ints, p: int, q: int) -> float:
     rows = np.flatnonzero((common == p) | (common == q))
     guess, most = predicted[:, rows], common[rows]
     against = int((guess == np.where(most == p, q, p)).sum())
-    return _within_reason(against, int((guess == most).sum()))
+    rate = (against + 1) / (against + int((guess == most).sum()) + 2)
+    return float(np.clip(2 * rate, _LEAST, _MOST))
 
 
 def _shown_by(case: Case, pair: Pair) -> float:

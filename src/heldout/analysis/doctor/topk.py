@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heldout.analysis.doctor.case import Case, Ints, reversed_top, vote
+from heldout.analysis.doctor.case import Case, Ints, chance, reversed_top, vote
 from heldout.analysis.doctor.finding import CERTAIN, Finding, lower_tail, percent, sign_p
 
 
@@ -76,6 +76,8 @@ def _no_order(case: Case, i: int, top: Ints) -> Finding | None:
         return None
     least = (1 / k + 0.5) / 2
     by_label = right_by_place(top, case.label)
+    if by_label.sum() < 2 * k * chance(top[:, 0], case.label) * len(top):
+        return None
     p = lower_tail(int(by_label[0]), int(by_label.sum()), least)
     if p >= CERTAIN:
         return None

@@ -7,19 +7,21 @@ two sources) give the same answer on 60 to 76 %, the nearest of 30 CIFAR-10 mode
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from heldout.analysis.doctor.case import Case
-from heldout.analysis.doctor.finding import Finding
+from heldout.analysis.doctor.finding import CERTAIN, Finding, upper_tail
 
 NEARLY = 0.97
-LEAST_WRONG = 50
+_TWINS = 0.8
 
 
 def check(case: Case) -> list[Finding]:
-    """Models with the same predictions, exactly or but for a few flips, each named once."""
+    """Models with the same predictions, exactly or but for a few flips, each named once.
+
+    p: the chance that two networks that agree on 80 % of such examples agree on as many, times the
+    number of pairs.
+    """
     m = len(case.models)
     if m < 2:
         return []
@@ -30,17 +32,18 @@ def check(case: Case) -> list[Finding]:
         for j in range(i + 1, m):
             if j in gone or not alike[i, j]:
                 continue
-            same, wrong, differ = agreement(case, i, j)
+            equal, wrong, differ = agreement(case, i, j)
+            p = min(1.0, m * (m - 1) / 2 * upper_tail(equal, wrong, _TWINS))
             # Without labels good models agree nearly everywhere; only equal ones are one.
-            enough = same >= NEARLY if case.labelled else differ == 0
-            if wrong >= LEAST_WRONG and enough:
-                found.append(_finding(case, i, j, wrong, differ))
+            nearly = equal >= NEARLY * wrong and case.labelled
+            if p < CERTAIN and (nearly or differ == 0):
+                found.append(_finding(case, i, j, wrong, differ, p))
                 gone.add(j)
     return found
 
 
-def agreement(case: Case, i: int, j: int) -> tuple[float, int, int]:
-    """Two models' share of equal answers where at least one is wrong, those rows, differing rows.
+def agreement(case: Case, i: int, j: int) -> tuple[int, int, int]:
+    """Two models' equal answers where at least one is wrong, those rows, all differing rows.
 
     Without labels, all rows but those of the most frequent answer count.
     """
@@ -51,9 +54,7 @@ def agreement(case: Case, i: int, j: int) -> tuple[float, int, int]:
     else:
         common = np.bincount(a[both]).argmax() if both.any() else -1
         rows = both & ((a != common) | (b != common))
-    wrong = int(rows.sum())
-    same = float((a[rows] == b[rows]).mean()) if wrong else math.nan
-    return same, wrong, int((both & (a != b)).sum())
+    return int((a[rows] == b[rows]).sum()), int(rows.sum()), int((both & (a != b)).sum())
 
 
 def _may_agree(case: Case) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
@@ -65,7 +66,7 @@ def _may_agree(case: Case) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     return np.asarray(share > 0.9)
 
 
-def _finding(case: Case, i: int, j: int, wrong: int, differ: int) -> Finding:
+def _finding(case: Case, i: int, j: int, wrong: int, differ: int, p: float) -> Finding:
     n = case.predicted.shape[1]
     rows = f"{wrong} examples that they get wrong" if case.labelled else f"{wrong} examples"
     if differ == 0:
@@ -73,9 +74,9 @@ def _finding(case: Case, i: int, j: int, wrong: int, differ: int) -> Finding:
             f"{case.model(i)} and {case.model(j)} predict the same on all {n} examples, {rows}"
             " included: they are one model under two names. Import one of them."
         )
-        return Finding("twins:identical", "warning", "certain", says, 0.0, (i, j))
+        return Finding("twins:identical", "warning", "certain", says, p, (i, j))
     says = (
         f"{case.model(i)} and {case.model(j)} differ on only {differ} of {n} examples ({rows}):"
         " probably the same weights, run twice."
     )
-    return Finding("twins:nearly-identical", "warning", "likely", says, math.nan, (i, j))
+    return Finding("twins:nearly-identical", "warning", "likely", says, p, (i, j))
