@@ -11,6 +11,7 @@ import typer
 
 from heldout.cli.options import DEFAULT_STORE, StoreOption, split
 from heldout.cli.progress import Step, progress
+from heldout.cli.show import say
 
 if TYPE_CHECKING:
     from heldout.imports.bundle import Bundle, Choices, Stored
@@ -297,12 +298,12 @@ def _say(name: str, bundle: Bundle, done: Stored) -> None:
             parts.append(f"{len(written.stored)} models stored")
         if written.unchanged:
             parts.append(f"{len(written.unchanged)} there already")
-        typer.echo(f"{setting}: {', '.join(parts) or 'nothing new'}.")
+        say(f"{setting}: {', '.join(parts) or 'nothing new'}.")
     if done.cells:
-        typer.echo(f"{done.cells:,} published accuracies ({bundle.format}).")
+        say(f"{done.cells:,} published accuracies ({bundle.format}).")
     if done.rows:
-        typer.echo(f"{done.rows:,} predictions from {name}.")
+        say(f"{done.rows:,} predictions from {name}.")
     for text in done.repairs:
-        typer.echo(f"Repaired: {text}.")
+        say(f"Repaired: {text}.")
     for text in done.notes:
-        typer.echo(f"Note: {text.rstrip('.')}.")
+        say(f"Note: {text.rstrip('.')}.")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from heldout.table import Table
 
 _NARROWEST_TEXT = 14
+_SMALL = 15  # rows of a sub-table that are always shown
 
 
 def put(
@@ -49,6 +50,12 @@ def put(
     sys.stderr.write(f"Wrote {output}.\n")
 
 
+def say(text: str) -> None:
+    """Print a sentence, folded to the width; following lines are indented."""
+    for line in textwrap.wrap(text, width(), subsequent_indent="  ", break_long_words=False):
+        sys.stdout.write(line + "\n")
+
+
 def width() -> int:
     """Columns to use: the terminal's, or 80 where there is none."""
     return max(60, shutil.get_terminal_size((80, 24)).columns) if sys.stdout.isatty() else 80
@@ -60,7 +67,8 @@ def as_text(table: Table, columns: int = 80, rows: int = 40, parts: tuple[str, .
     for name in parts:
         part = table.parts.get(name)
         if part is not None and len(part):
-            lines += ["", part.title, *grid(part, columns, rows)]
+            most = 0 if len(part) <= _SMALL else rows
+            lines += ["", part.title, *grid(part, columns, most)]
     if table.verdict:
         lines.append("")
         for sentence in table.verdict:

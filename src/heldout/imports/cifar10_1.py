@@ -154,11 +154,11 @@ def _original_labels(
     if agree < 0.9:
         raise ImportFailed(
             f"{path} does not fit: the majority of the {len(votes)} models agrees with only"
-            f" {agree:.1%} of its labels, so its order must be another one."
+            f" {100 * agree:.1f} % of its labels, so its order must be another one."
         )
     return label, (
         f"{missing}; taken from the label-errors release (the majority of the {len(votes)} models"
-        f" agrees with {agree:.2%} of them, so the order is the same)"
+        f" agrees with {100 * agree:.2f} % of them, so the order is the same)"
     )
 
 

@@ -183,7 +183,8 @@ def _turn_round(
         if only_last - only_first > 10 * np.sqrt(only_first + only_last + 1):
             arrays[i] = arrays[i, :, ::-1].copy()
             done.append(
-                f"'{model}' was stored worst first ({_PLACES[0]} place right {first.mean():.2%},"
-                f" {_PLACES[-1]} place {last.mean():.2%}); its five places were reversed"
+                f"'{model}' was stored worst first ({_PLACES[0]} place right"
+                f" {100 * first.mean():.2f} %, {_PLACES[-1]} place {100 * last.mean():.2f} %); its"
+                " five places were reversed"
             )
     return done
