@@ -22,17 +22,17 @@ from heldout.analysis.doctor.case import Case, Ints, accuracy, chance, vote
 from heldout.analysis.doctor.finding import CERTAIN, Finding, grade, percent
 from heldout.analysis.doctor.row_search import Move, by_difficulty, by_labels
 
-_EDGE = 5.0
-_SHARE = 1 / 3
-_PAIR = 0.08
-_NEAREST = 5
-_LOOK = 0.01
+_EDGE = 5.0  # standard errors above nought: two models err together
+_NEAREST = 5  # models nearest in accuracy say how much a model should err with the others,
+_ODDS = 8.0  # if their odds of being right are within this factor
+_SHARE = 1 / 3  # of that is the least a healthy model has; the lowest seen is .4
+_PAIR = 0.08  # the least correlation of two models alone; the lowest seen is .097
+_LOOK = 0.01  # p from which on moved rows are searched; mixed-up rows need 1e-6
 _LEAST_SKILL = 0.05
 LEAST_ROWS = 300
-_SHARED = 0.75
-_ALONE = 0.3
 _LEAST_WRONG = 50
-_ODDS = 8.0
+_SHARED = 0.75  # of the models have to gain where the labels are to blame
+_ALONE = 0.3  # skill that a model without others must reach by a move
 
 Floats = NDArray[np.float32]
 

@@ -105,7 +105,7 @@ def table(
         {
             "certain": f"p < {CERTAIN:g} and a large effect, or impossible in healthy predictions",
             "likely": f"p < {CERTAIN:g}, or p < {LIKELY:g} and a large effect",
-            "p": "exact, one-sided, for one cell and check; not corrected for the number of cells",
+            "p": "one-sided, for one cell and check; not corrected for the number of cells",
         },
         {
             f"class order, {r.setting}, {r.model or 'labels'}": _order_table(r)
