@@ -245,3 +245,56 @@ def test_import_of_a_csv_from_anywhere(
     code, _, err = run(capsys, monkeypatch, *words)
     assert code == 2
     assert "--replace" in err
+
+
+def _padded(folder: Path) -> tuple[str, str]:
+    """A file whose last rows repeat the first, and its labels."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 10, 500)
+    guess = np.where(rng.random(500) < 0.8, label, (label + 1) % 10)
+    rows = [f"e{i},{g}\n" for i, g in enumerate(guess)]
+    preds, labels = folder / "p.csv", folder / "l.csv"
+    preds.write_text("id,pred\n" + "".join(rows + rows[:12]))
+    labels.write_text("id,label\n" + "".join(f"e{i},{y}\n" for i, y in enumerate(label)))
+    return str(preds), str(labels)
+
+
+def test_doctor_of_a_file_and_its_mend(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Padding is refused on import, explained by doctor (exit 3), and mended by its command."""
+    preds, labels = _padded(tmp_path)
+    words = ("import", preds, "--labels", labels, "--setting", "t", "--store", str(tmp_path / "s"))
+    code, _, err = run(capsys, monkeypatch, *words)
+    assert code == 2
+    assert "heldout doctor" in err
+    code, out, _ = run(capsys, monkeypatch, "doctor", preds, "--labels", labels)
+    assert code == 3
+    assert "rows:padded" in out
+    assert "--mend drop-padding" in out
+    code, out, _ = run(capsys, monkeypatch, *words, "--mend", "drop-padding")
+    assert code == 0
+    assert "12 repeated rows were dropped" in " ".join(out.split())
+
+
+def test_doctor_in_a_store_and_its_mend(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """String-sorted class folders: found with exit 3, mended by --mend, quiet afterwards."""
+    rng = np.random.default_rng(1)
+    label = rng.integers(0, 20, 2000)
+    order = sorted(range(20), key=str)
+    place = np.array([order.index(i) for i in range(20)])
+    guess = np.where(rng.random(2000) < 0.8, place[label], rng.integers(0, 20, 2000))
+    preds, labels = tmp_path / "p.csv", tmp_path / "l.csv"
+    preds.write_text("id,pred\n" + "".join(f"e{i},{g}\n" for i, g in enumerate(guess)))
+    labels.write_text("id,label\n" + "".join(f"e{i},{y}\n" for i, y in enumerate(label)))
+    store = str(tmp_path / "s")
+    words = ("import", str(preds), "--labels", str(labels), "--setting", "t", "--model", "net",
+             "--store", store)  # fmt: skip
+    assert run(capsys, monkeypatch, *words)[0] == 0
+    code, out, _ = run(capsys, monkeypatch, "doctor", "--store", store)
+    assert code == 3
+    mend = next(w for w in out.split() if w.startswith("class-order="))
+    assert run(capsys, monkeypatch, *words, "--mend", mend, "--replace")[0] == 0
+    assert run(capsys, monkeypatch, "doctor", "--store", store)[0] == 0

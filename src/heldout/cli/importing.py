@@ -131,13 +131,15 @@ def command(
         "confidence": confidence, "model_column": model_column, "setting_column": setting_column,
         "scores": _columns(scores), "wide": tuple(split([wide]) or ()) if wide else None,
         "score_kind": score_kind, "keep_scores": keep_scores or None, "delimiter": delimiter,
+        "drop_repeats": "drop-padding" in (mend or ()) or None,
     }  # fmt: skip
+    mends = [how for how in mend or () if how != "drop-padding"]
     here = Store.create(store)
     for source in sources or ():
         with _located(source, mirror) as (name, found):
             choices = Choices(name, tuple(split(settings) or ()), repairs, prefix)
             bundle = _bundle(found, here, choices, split(models), spec)
-            bundle = _narrowed(bundle, here, split(models), mend or [])
+            bundle = _narrowed(bundle, here, split(models), mends)
             with progress("Import") as step:
                 done = put(here, bundle, choices, replace_rows=replace,
                            progress=_counter(step, max(len(bundle.settings), 1)))  # fmt: skip
@@ -224,6 +226,11 @@ def _narrowed(bundle: Bundle, store: Store, models: list[str] | None, mends: lis
 
     from heldout.imports.bundle import Found
 
+    of_labels = [how for how in mends if how.startswith(("label-order=", "shift-labels="))]
+    if of_labels:
+        relabelled = [_relabelled(labels, of_labels) for labels in bundle.labels]
+        bundle = replace(bundle, labels=relabelled)
+        mends = [how for how in mends if how not in of_labels]
     if not mends and not (models and bundle.format != "table"):
         return bundle
 
@@ -241,6 +248,28 @@ def _narrowed(bundle: Bundle, store: Store, models: list[str] | None, mends: lis
             yield Found(block, said)
 
     return replace(bundle, blocks=blocks())
+
+
+def _relabelled(labels: Any, mends: list[str]) -> Any:
+    """A label set with mends of its labels applied, in order."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from heldout.analysis.doctor.mend import Classes, apply_to_labels
+    from heldout.analysis.doctor.orders import order_listed
+
+    for how in mends:
+        label = np.asarray(labels.label)
+        word, _, value = how.partition("=")
+        if word == "label-order" and Path(value).is_file():
+            means = order_listed(Path(value).read_text().split("\n"), labels.classes)
+            mended = np.asarray(means)[label]
+        else:
+            names = labels.class_names or labels.classes
+            mended = apply_to_labels(how, Classes(labels.classes, names, label))
+        labels = replace(labels, label=mended)
+    return labels
 
 
 def _mended(block: Any, how: str, bundle: Bundle, store: Store) -> Any:

@@ -54,6 +54,11 @@ def read_table(path: str | Path, spec: GenericSpec) -> Bundle:
     labels = read_labels(Path(spec.labels), spec) if spec.labels else None
     rows, model, setting = _named(rows, spec)
     example, rows = _identified(rows, labels)
+    if spec.drop_repeats:
+        first = _first_rows(example, model, setting)
+        dropped, rows = rows.n - len(first), rows.take(first)
+        example, model, setting = (c.take(first) for c in (example, model, setting))
+        rows.notes.append(f"{path.name}: {dropped} repeated rows were dropped, the first kept.")
     classes, said = _classes(rows, labels, spec)
     rows.notes.extend(said)
     answers = _answers(rows, classes, spec)
@@ -87,6 +92,12 @@ def read_table(path: str | Path, spec: GenericSpec) -> Bundle:
         notes=rows.notes,
         hashes={p.name: sha256(p) for p in files},
     )
+
+
+def _first_rows(example: Names, model: Names, setting: Names) -> NDArray[np.int64]:
+    """The first row of every (model, setting, example)."""
+    key = (setting.codes * len(model.distinct) + model.codes) * len(example.distinct)
+    return np.sort(np.unique(key + example.codes, return_index=True)[1])
 
 
 def _named(rows: Rows, spec: GenericSpec) -> tuple[Rows, Names, Names]:

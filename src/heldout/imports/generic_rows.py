@@ -66,6 +66,19 @@ class Rows:
         """The file's name for messages."""
         return str(self.path)
 
+    def take(self, rows: NDArray[np.int64]) -> Rows:
+        """Some of the rows."""
+
+        def some(column: Any) -> Any:
+            return None if column is None else column.take(rows)
+
+        return Rows(
+            self.path, len(rows), some(self.example), some(self.model), some(self.setting),
+            some(self.predicted), [p.take(rows) for p in self.places], some(self.label),
+            None if self.confidence is None else self.confidence[rows],
+            None if self.scores is None else self.scores[rows], self.hint, self.notes,
+        )  # fmt: skip
+
 
 def read_rows(path: Path, spec: GenericSpec) -> Rows:
     """The rows of a file. Raises ImportFailed, NotFound or BadInput (see `roles`)."""

@@ -62,6 +62,7 @@ class GenericSpec:
     labels: a file of labels, joined by example id. classes: a file, their number, or the list.
     class_numbers: 'position' or 'name', where classes are called by numbers.
     keep_scores: store all scores, not only the `top` best classes and the confidence.
+    drop_repeats: of rows with the same model, setting and example keep the first (padding).
     """
 
     model: str = ""
@@ -81,6 +82,7 @@ class GenericSpec:
     class_numbers: str = ""
     delimiter: str = ""
     keep_scores: bool = False
+    drop_repeats: bool = False
     top: int = 5
 
 
