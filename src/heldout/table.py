@@ -220,9 +220,20 @@ def _csv(value: Any) -> str:
 
 
 def _bar(text: str) -> str:
-    return text.replace("|", "\\|")
+    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").split())
 
 
 def _tex(text: str) -> str:
-    escaped = "".join(rf"\{c}" if c in "_%&#${}" else c for c in text)
-    return escaped.replace("–", "--").replace("~", r"\textasciitilde{}").replace("^", r"\^{}")
+    return "".join(_TEX.get(c, c) for c in " ".join(text.split()))
+
+
+_TEX = {c: rf"\{c}" for c in "_%&#${}"} | {
+    "–": "--",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "²": r"\textsuperscript{2}",
+}

@@ -93,14 +93,21 @@ def compare(
         "family": f"Holm over {len(pairs.i)} comparisons",
     }
     if cluster:
-        low, high = _clustered(right, pairs, groups_of(seen.labels, cluster), level)
+        group = groups_of(seen.labels, cluster)
+        low, high = _clustered(right, pairs, group, level)
+        # McNemar's test would treat the examples of a cluster as independent, so it is not used.
+        strict = _clustered(right, pairs, group, 1 - (1 - level) / len(pairs.i))
+        p = np.full(len(pairs.i), np.nan)
+        p_holm = np.where((strict[0] > 0) | (strict[1] < 0), 0.0, 1.0)
         choices["interval"] = f"cluster-robust by '{cluster}', level {level:g}"
-        notes.append("McNemar's test treats examples as independent; the clustered interval does"
-                     " not. Where they disagree, believe the interval.")  # fmt: skip
+        choices["test"] = "none: decided by the clustered intervals"
+        choices["family"] = f"Bonferroni over {len(pairs.i)} intervals"
     else:
         low, high = INTERVALS[interval](pairs, level)
     better = better_matrix(pairs, p_holm, len(names), 1 - level)
-    table = _pair_table(setting, names, pairs, (low, high), (p, p_holm), 1 - level)
+    if cluster:
+        p_holm = p
+    table = _pair_table(setting, names, pairs, (low, high), (p, p_holm), better)
     groups = _groups(setting, names, right, better, level)
     return Table(
         table.title,
@@ -141,14 +148,12 @@ def _clustered(right: Any, pairs: Pairs, group: Any, level: float) -> tuple[Any,
 
 
 def _pair_table(
-    setting: str, names: list[str], pairs: Pairs, limits: Any, p: Any, alpha: float
+    setting: str, names: list[str], pairs: Pairs, limits: Any, p: Any, better: Any
 ) -> Table:
-    def word(corrected: float, b: int, c: int) -> str:
-        if corrected > alpha:
-            return "no difference shown"
-        return "first" if b > c else "second"
-
-    real = [word(q, b, c) for q, b, c in zip(p[1], pairs.b, pairs.c, strict=True)]
+    real = [
+        "first" if better[i, j] else "second" if better[j, i] else "no difference shown"
+        for i, j in zip(pairs.i, pairs.j, strict=True)
+    ]
     return Table(
         f"Pairs of models on {setting}",
         (
@@ -176,10 +181,11 @@ def _groups(setting: str, names: list[str], right: Any, better: Any, level: floa
     low, high = clopper_pearson(k, n, level)
     best, worst = rank_intervals(better)
     members = significance_groups(range(len(names)), better | better.T)
-    letters = [
-        " ".join(_letter(g) for g, group in enumerate(members) if i in set(group))
-        for i in range(len(names))
-    ]
+    of: list[list[str]] = [[] for _ in names]
+    for g, group in enumerate(members):
+        for i in group:
+            of[i].append(_letter(g))
+    letters = [" ".join(found) for found in of]
     return Table(
         f"Groups on {setting}",
         (
@@ -211,7 +217,8 @@ def _verdict(
 ) -> tuple[str, ...]:  # fmt: skip
     if len(names) == 2:
         d = 100 * (pairs.b[0] - pairs.c[0]) / pairs.n
-        sure = p[0] <= 1 - level
+        sure = better.any()
+        test = "" if np.isnan(p[0]) else f", McNemar p = {p[0]:.3g}"
         says = (
             f"{names[0]} is better than {names[1]}"
             if sure
@@ -219,7 +226,7 @@ def _verdict(
         )
         return (
             f"On {pairs.n:,} examples {says}: {d:+.2f} percentage points"
-            f" [{100 * limits[0][0]:+.2f}, {100 * limits[1][0]:+.2f}], McNemar p = {p[0]:.3g}.",
+            f" [{100 * limits[0][0]:+.2f}, {100 * limits[1][0]:+.2f}]{test}.",
         )
     total = len(pairs.i)
     sure = int(better.sum())
@@ -230,6 +237,5 @@ def _verdict(
         else f"{first} models may be the best one (rank intervals that reach 1)"
     )
     return (
-        f"{sure} of {total} pairs differ significantly (Holm, family-wise {1 - level:.2g});"
-        f" {leaders}.",
+        f"{sure} of {total} pairs differ significantly (family-wise {1 - level:.2g}); {leaders}.",
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.analysis.cells import Correctness, accuracies, correctness, pick_models
-from heldout.analysis.fits import Fit, fit_table, fits_of, influence_table
+from heldout.analysis.fits import Fit, fit_table, fits_of, influence_table, shared_examples
 from heldout.analysis.pairs import all_pairs, better_matrix, corrected_p
 from heldout.analysis.population import select
 from heldout.analysis.verdict import gap_verdict
@@ -86,7 +86,7 @@ def gap(
     low, high = _gap_limits(x, y, correlation, level)
     ranks = [_ranks(side, level, notes) for side in (x, y)]
     fits = fits_of(names, x.value, y.value, x.seen, y.seen, level=level, seed=seed)
-    mean = _mean_gap(x, y, shared, level)
+    mean = _mean_gap(x, y, level)
     facts = {
         "models": len(names),
         "original": x_name,
@@ -102,6 +102,7 @@ def gap(
         "shared_examples": shared,
         "largest_rank_change": int(np.abs(ranks[0][0] - ranks[1][0]).max()),
         "significant_rank_changes": _certain_moves(*ranks),
+        "replication": _replication(store, x_name, y_name),
     }
     influential = influence_table(names, x.value, y.value, fits)
     return Table(
@@ -113,6 +114,14 @@ def gap(
         choices=_choices(metric, level, shared, x, y, population),
         parts={"fits": fit_table(fits), "influential": influential},
     )
+
+
+def _replication(store: Store, original: str, new: str) -> bool:
+    """Whether new may be a replicate of original: not when the store says it is something else."""
+    row = store.settings()[new]
+    if row.get("original") == original:
+        return True
+    return str(row.get("group", "replicate")) in ("replicate", "original", "")
 
 
 def _side(store: Store, cells: Any, setting: str, metric: str) -> _Side:
@@ -128,16 +137,15 @@ def _overlap(x: _Side, y: _Side) -> tuple[int, FloatArray]:
     none = np.zeros(len(x.value))
     if x.seen is None or y.seen is None:
         return 0, none
-    place = {e: i for i, e in enumerate(y.seen.labels.examples)}
-    pairs = [(i, place[e]) for i, e in enumerate(x.seen.labels.examples) if e in place]
-    if not pairs:
+    both = shared_examples(x.seen, y.seen)
+    if both is None:
         return 0, none
-    ix, iy = (np.array(p) for p in zip(*pairs, strict=True))
+    ix, iy = both
     a = x.seen.right[:, ix] - x.value[:, None]
     b = y.seen.right[:, iy] - y.value[:, None]
     covariance = (a * b).mean(axis=1)
-    rho = overlap_correlation(x.n, y.n, len(pairs), x.value, y.value, covariance)
-    return len(pairs), np.asarray(rho)
+    rho = overlap_correlation(x.n, y.n, len(ix), x.value, y.value, covariance)
+    return len(ix), np.asarray(rho)
 
 
 def _gap_limits(
@@ -187,24 +195,23 @@ def _better_unpaired(side: _Side, level: float) -> NDArray[np.bool_]:
     return better
 
 
-def _certain_moves(a: tuple[Any, Any, Any], b: tuple[Any, Any, Any]) -> int:
-    """Models whose two simultaneous rank intervals do not meet."""
+def _certain_moves(a: tuple[Any, Any, Any], b: tuple[Any, Any, Any]) -> int | None:
+    """Models whose two simultaneous rank intervals do not meet; None without rank intervals."""
     if (a[1] < 0).any() or (b[1] < 0).any():
-        return 0
+        return None
     return int(((a[2] < b[1]) | (b[2] < a[1])).sum())
 
 
-def _mean_gap(x: _Side, y: _Side, shared: int, level: float) -> tuple[float, float]:
+def _mean_gap(x: _Side, y: _Side, level: float) -> tuple[float, float]:
     """Interval of the mean gap of these models, examples resampled (normal limit)."""
     center = float(np.mean(x.value - y.value))
     z = two_sided_z(level)
     if x.seen is not None and y.seen is not None:
         a, b = x.seen.right.mean(axis=0), y.seen.right.mean(axis=0)
         variance = a.var() / len(a) + b.var() / len(b)
-        if shared:
-            place = {e: i for i, e in enumerate(y.seen.labels.examples)}
-            ids = [(i, place[e]) for i, e in enumerate(x.seen.labels.examples) if e in place]
-            ix, iy = (np.array(p) for p in zip(*ids, strict=True))
+        both = shared_examples(x.seen, y.seen)
+        if both is not None:
+            ix, iy = both
             together = ((a[ix] - a.mean()) * (b[iy] - b.mean())).sum()
             variance -= 2 * together / (len(a) * len(b))
         half = z * float(np.sqrt(max(variance, 0.0)))
@@ -261,7 +268,7 @@ def _or_none(values: Any) -> list[int | None]:
 def _choices(
     metric: str, level: float, shared: int, x: _Side, y: _Side, population: str | None
 ) -> dict[str, str]:
-    kind = "with the covariance of shared examples" if shared else "independent samples"
+    kind = "with the covariance of shared examples" if shared else "as if independent samples"
     exact = "exact McNemar" if x.seen is not None and y.seen is not None else "two-sample z"
     return {
         "metric": metric,

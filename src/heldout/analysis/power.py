@@ -22,6 +22,7 @@ from heldout.store.read import Store
 from heldout.table import Column, Table
 
 _MOST_TRIES = 60
+_MOST_EXACT = 1_000_000
 
 
 def power_two_models(
@@ -43,13 +44,14 @@ def power_two_models(
         raise BadInput("Say --difference (how many examples?) or --n (which difference?), or both.")
     if difference is not None and n is None:
         approx = int(paired_sample_size(difference, discordance, level, power))
-        exact = _exact_n(approx, difference, discordance, level, power)
-        rows += [
-            ("examples needed (formula)", approx, "int"),
-            ("examples needed (exact McNemar test)", exact, "int"),
-            ("power of the exact test at the formula's n",
-             float(exact_mcnemar_power(approx, difference, discordance, level)), "fraction"),
-        ]  # fmt: skip
+        rows.append(("examples needed (formula)", approx, "int"))
+        if approx <= _MOST_EXACT:  # beyond, the formula and the exact test are the same
+            exact = _exact_n(approx, difference, discordance, level, power)
+            rows += [
+                ("examples needed (exact McNemar test)", exact, "int"),
+                ("power of the exact test at the formula's n",
+                 float(exact_mcnemar_power(approx, difference, discordance, level)), "fraction"),
+            ]  # fmt: skip
     elif difference is None and n is not None:
         rows.append(
             ("smallest difference found",
@@ -135,8 +137,11 @@ def _exact_n(start: int, d: float, psi: float, level: float, power: float) -> in
 def _new_n(original_n: int, accuracy: float, gap: float, level: float, power: float) -> int | None:
     """The smallest new set that shows the gap; None where no size does."""
 
+    # A gain of the right answers is a drop of the wrong ones.
+    before = accuracy if gap > 0 else 1 - accuracy
+
     def shows(n: int) -> bool:
-        return bool(detectable_drop(original_n, n, accuracy, level, power) <= abs(gap))
+        return bool(detectable_drop(original_n, n, before, level, power) <= abs(gap))
 
     high = 2
     while not shows(high):
@@ -160,6 +165,8 @@ def _answer(
     for _, value, kind in rows:
         if value is None:
             words.append("no number of examples is enough")
+        elif math.isnan(value):
+            words.append("none can be found with so few")
         elif kind == "int":
             words.append(f"{int(value):,}")
         else:

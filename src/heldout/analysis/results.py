@@ -34,6 +34,8 @@ def results(
     Raises NotFound for unknown names, BadInput where a setting lacks what the metric needs.
     """
     if metric == MEAN_PER_CLASS:
+        if cluster:
+            raise BadInput("mean-per-class has no clustered interval; leave out --cluster.")
         return _mean_per_class(store, settings, models, level, incomplete)
     cells = accuracies(store, settings, metric, incomplete=incomplete)
     if models is not None:
@@ -131,10 +133,14 @@ def _mean_per_class(
     level: float,
     incomplete: bool,
 ) -> Table:
-    names = [store.resolve(s) for s in settings] if settings else store.settings_with_predictions()
+    predicted = set(store.settings_with_predictions())
+    names = [store.resolve(s) for s in settings or store.settings()]
     out: list[tuple[str, str, float, float, float, int]] = []
     notes = []
     for setting in names:
+        out += _published_means(store, setting, models)
+        if setting not in predicted:
+            continue
         try:
             _, seen_models, k, n, whole = _class_counts(store, setting, models)
         except HeldoutError as error:
@@ -145,6 +151,8 @@ def _mean_per_class(
             if whole[i] or incomplete:
                 row = (float(value[i]), float(low[i]), float(high[i]))
                 out.append((seen_models[i], setting, *row, int(n[i].sum())))
+    if not out:
+        raise BadInput(" ".join(notes) or "There is no mean per-class accuracy here.")
     return Table(
         "Mean per-class accuracy",
         (
@@ -153,7 +161,7 @@ def _mean_per_class(
             Column("value", "fraction", [r[2] for r in out], "mean over classes", ("low", "high")),
             Column("low", "fraction", [r[3] for r in out], "lower limit"),
             Column("high", "fraction", [r[4] for r in out], "upper limit"),
-            Column("n", "int", [r[5] for r in out], "examples"),
+            Column("n", "int", [r[5] or None for r in out], "examples"),
         ),
         notes=tuple(notes),
         choices={
@@ -163,16 +171,27 @@ def _mean_per_class(
     )
 
 
+def _published_means(
+    store: Store, setting: str, models: Sequence[str] | None
+) -> list[tuple[str, str, float, float, float, int]]:
+    """Published values of the metric: they have no interval."""
+    table = store.results()
+    rows = np.flatnonzero((table.setting == setting) & (table.metric == MEAN_PER_CLASS))
+    nan = float("nan")
+    found = [(str(table.model[i]), setting, float(table.value[i]), nan, nan, 0) for i in rows]
+    kept = [f for f in found if models is None or f[0] in models]
+    return sorted(kept, key=lambda f: -f[2])
+
+
 def _class_counts(
     store: Store, setting: str, models: Sequence[str] | None
 ) -> tuple[Any, list[str], Any, Any, Any]:
     """Labels, models, right (m, classes), examples (m, classes), completeness (m,)."""
     seen = correctness(store, setting, "top-1", models)
     classes = len(seen.labels.classes)
-    one_hot = np.zeros((len(seen.labels.label), classes), np.float32)
-    one_hot[np.arange(len(one_hot)), seen.labels.label] = 1
-    k = np.rint(seen.right.astype(np.float32) @ one_hot).astype(np.int64)
-    n = np.rint(seen.present.astype(np.float32) @ one_hot).astype(np.int64)
+    label = seen.labels.label
+    k = np.stack([np.bincount(label[row], minlength=classes) for row in seen.right])
+    n = np.stack([np.bincount(label[row], minlength=classes) for row in seen.present])
     return seen.labels, seen.models, k, n, seen.complete
 
 

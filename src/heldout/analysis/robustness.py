@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.analysis.cells import Cells, accuracies, correctness, pick_models
+from heldout.analysis.fits import shared_examples
 from heldout.analysis.line import fit_population, knee_facts, knee_of, predict, predict_knee
 from heldout.analysis.pairs import all_pairs
 from heldout.analysis.population import select
@@ -65,6 +66,8 @@ def robustness(
     predicted = predict(f, xs) if two is None else predict_knee(two, scale, xs)
     limits = _predicted_limits(f, mine, predicted, level) if two is None else None
     low, high = _combined(mine, predicted, limits, level)
+    if two is not None:
+        low, high = np.full(len(ys), np.nan), np.full(len(ys), np.nan)
     own = [_exact(mine, j, level) for j in (0, 1)]
     order = np.argsort(-(ys - predicted), kind="stable")
     notes = [*mine.notes, *f.notes]
@@ -72,7 +75,10 @@ def robustness(
         notes.append(f"{len(gone)} models lack one of the two accuracies and are left out:"
                      f" {', '.join(gone[:5])}{' …' if len(gone) > 5 else ''}.")  # fmt: skip
     if two is not None:
-        notes.append("With a knee the interval holds the model's own error on y only.")
+        notes.append("With a knee there is no interval: the error of its place is not known.")
+    if both := _shared(store, names, mine, metric):
+        notes.append(f"{both} examples are in both settings; the intervals treat the two as"
+                     " independent and are too wide.")  # fmt: skip
     facts: dict[str, Any] = {
         "x": names[0], "y": mine.settings[1], "scale": scale, "slope": f.line.slope,
         "intercept": f.line.intercept, "r2": f.line.r2, "n": f.line.n,
@@ -133,6 +139,15 @@ def _predicted_limits(
     return predicted - down, predicted + up
 
 
+def _shared(store: Store, names: Sequence[str], mine: Cells, metric: str) -> int:
+    """How many examples two settings with predictions have in common."""
+    if not mine.examples.all():
+        return 0
+    x, y = (correctness(store, s, metric, mine.models[:1]) for s in names)
+    both = shared_examples(x, y)
+    return 0 if both is None else len(both[0])
+
+
 def _exact(mine: Cells, j: int, level: float) -> tuple[FloatArray, FloatArray]:
     """Exact limits of one setting's accuracies; NaN where counts are unknown."""
     low = np.full(len(mine.models), np.nan)
@@ -161,6 +176,8 @@ def _combined(
 def _sentence(table: Table, n: int, level: float) -> str:
     low, high = table["er_low"], table["er_high"]
     above, below = int((low > 0).sum()), int((high < 0).sum())
+    if np.isnan(low).all():
+        return f"Against the line of {n} models; no intervals, so nothing is said of single models."
     return (
         f"Against the line of {n} models, {above} of {len(table)} models are more robust than"
         f" their accuracy predicts and {below} less (intervals at level {level:g}, each on its"

@@ -56,7 +56,7 @@ def similarity(
     expected = expected_agreement(right.mean(axis=1))
     i, j = np.triu_indices(len(names), 1)
     agree = count[i, j] / n
-    same = label_agreement(store.predictions(setting, names).predicted)[i, j] if labels else None
+    same = _same_class(store, setting, names, seen.labels.examples)[i, j] if labels else None
     low, high = clopper_pearson(count[i, j], n, level)
     order = np.argsort(-agree, kind="stable")
     facts = _facts(right, agree, expected[i, j], width, alpha)
@@ -91,11 +91,24 @@ def similarity(
     )
 
 
+def _same_class(
+    store: Store, setting: str, names: Sequence[str], examples: Sequence[str]
+) -> NDArray[np.int64]:
+    """On how many labelled examples two models predict the same class."""
+    block = store.predictions(setting, names)
+    wanted = set(examples)
+    labelled = np.array([e in wanted for e in block.examples])
+    return label_agreement(block.predicted[:, labelled])
+
+
 def _facts(
     right: NDArray[np.bool_], agree: Any, expected: Any, width: float, alpha: float
 ) -> dict[str, Any]:
     n = right.shape[1]
-    psi = {"mean": float(1 - agree.mean()), "largest": float(1 - agree.min())}
+    # The least alike pair decides, and its discordance is itself only known within an interval.
+    most = round((1 - agree.min()) * n)
+    psi = {"mean": float(1 - agree.mean()),
+           "largest": float(clopper_pearson(most, n, 1 - alpha)[1])}  # fmt: skip
     return {
         "models": len(right),
         "pairs": len(agree),
@@ -132,9 +145,11 @@ def _verdict(facts: dict[str, Any], setting: str, width: float, alpha: float) ->
         f" models, {facts['all_wrong']:,} wrong for all.",
         f"Before re-use bites (all differences within ±{100 * width:g} percentage points with"
         f" probability {1 - alpha:g}), this test set can rank"
-        f" {_people(facts['log10_models_mean_similarity'])} as alike as these,"
-        f" {_people(facts['log10_models_independent'])} if their errors were independent, and"
-        f" {_people(facts['log10_models_worst_case'])} without any assumption.",
+        f" {_people(facts['log10_models_least_similarity'])} like these (the least alike pair"
+        " decides). If every pair were as alike as the average one it would be"
+        f" {_people(facts['log10_models_mean_similarity'])}; with independent errors"
+        f" {_people(facts['log10_models_independent'])}; without any assumption"
+        f" {_people(facts['log10_models_worst_case'])}.",
         "The bound holds for models fixed before the test set is seen; a model chosen by its score"
         " on it needs the argument of the literature, not this number.",
     )

@@ -8,6 +8,8 @@ from typing import Any
 from heldout.analysis.fits import Fit
 from heldout.table import Table
 
+LEAST_MODELS = 6
+
 
 def gap_verdict(
     facts: Mapping[str, Any], fits: Sequence[Fit], influential: Table
@@ -45,16 +47,19 @@ def _gap(facts: Mapping[str, Any]) -> str:
 
 def _slope(f: Fit) -> str:
     low, high = f.slope_limits()
+    least, most = f.certain_limits()
     scale = {"linear": "In raw accuracy", "probit": "On the probit scale"}[f.scale]
     says = (
         "so a better model keeps more than its whole lead"
-        if low > 1
+        if least > 1
+        else "so a better model is worse there"
+        if most < 0
         else "so a better model keeps only part of its lead"
-        if high < 1
+        if most < 1
         else "which does not exclude 1 (leads are kept whole)"
     )
     if f.scale == "probit":
-        says = "above 1" if low > 1 else "below 1" if high < 1 else "which does not exclude 1"
+        says = "above 1" if least > 1 else "below 1" if most < 1 else "which does not exclude 1"
     return (
         f"{scale} the slope is {f.line.slope:.3f} [{low:.3f}, {high:.3f}] (R² {f.line.r2:.3f}),"
         f" {says}."
@@ -64,7 +69,9 @@ def _slope(f: Fit) -> str:
 def _order(facts: Mapping[str, Any]) -> str:
     moved = facts["significant_rank_changes"]
     certain = (
-        "no model changes its rank by more than sampling error explains"
+        "how much of that is sampling error is unknown, as there are no rank intervals"
+        if moved is None
+        else "no change of rank is beyond sampling error"
         if moved == 0
         else f"{moved} models change rank by more than sampling error explains"
     )
@@ -89,18 +96,23 @@ def _influence(influential: Table) -> list[str]:
 
 
 def _overfitting(by_scale: Mapping[str, Fit], facts: Mapping[str, Any]) -> str:
+    if not facts["replication"]:
+        return (
+            f"{facts['new']} is a shift of {facts['original']}, not a replicate: the slope says how"
+            " robustness goes with accuracy, and nothing about adaptive overfitting."
+        )
     linear = by_scale.get("linear")
-    if linear is None:
+    if linear is None or linear.line.n < LEAST_MODELS:
         return "Too few usable models for a line: nothing can be said about adaptive overfitting."
-    low, high = linear.slope_limits()
-    if low >= 1:
+    low, high = linear.certain_limits()
+    if low > 1:
         return (
             "Adaptive overfitting would make gains on the original shrink on the new set (a slope"
             " below 1): there is no sign of it; gains carry over in full or more."
         )
     if high < 1:
         probit = by_scale.get("probit")
-        kept = probit is not None and probit.slope_limits()[1] >= 1
+        kept = probit is not None and probit.certain_limits()[1] >= 1
         also = (
             " On the probit scale the slope does not show it, so the evidence is weak."
             if kept
@@ -108,7 +120,9 @@ def _overfitting(by_scale: Mapping[str, Fit], facts: Mapping[str, Any]) -> str:
         )
         return (
             "Gains on the original shrink on the new set (raw slope below 1): adaptive overfitting"
-            " would look like this, and so would a saturating or noisier new set." + also
+            " would look like this, and so would a new set on which good models saturate,"
+            " or sampling noise in the accuracies on the original, which flattens every slope."
+            + also
         )
     return (
         "Adaptive overfitting would make gains on the original shrink on the new set (a slope"

@@ -118,9 +118,11 @@ def command(
     """
     from heldout.errors import BadInput
     from heldout.imports.bundle import Choices, put
+    from heldout.store.files import Files
     from heldout.store.provenance import Provenance
     from heldout.store.read import Store
-    from heldout.store.write import write_models
+    from heldout.store.schema import MARK
+    from heldout.store.write import init, write_models
 
     if not sources and models_file is None:
         raise BadInput("Say what to import: a file, a folder, or a published source such as"
@@ -134,12 +136,15 @@ def command(
         "drop_repeats": "drop-padding" in (mend or ()) or None,
     }  # fmt: skip
     mends = [how for how in mend or () if how != "drop-padding"]
-    here = Store.create(store)
+    # The store is made when there is something to put into it, not before a file could be read.
+    files = Files(store)
+    here = Store.open(store) if files.exists(MARK) else Store(files)
     for source in sources or ():
         with _located(source, mirror) as (name, found):
             choices = Choices(name, tuple(split(settings) or ()), repairs, prefix)
             bundle = _bundle(found, here, choices, split(models), spec)
             bundle = _narrowed(bundle, here, split(models), mends)
+            init(files)
             with progress("Import") as step:
                 done = put(here, bundle, choices, replace_rows=replace,
                            progress=_counter(step, max(len(bundle.settings), 1)))  # fmt: skip
@@ -148,6 +153,7 @@ def command(
         from heldout.imports.model_metadata import read_models
 
         rows = read_models(models_file)
+        init(files)
         write_models(here, rows, Provenance(models_file, "models"))
         typer.echo(f"Metadata of {len(rows):,} models from {models_file}.")
 
@@ -159,7 +165,9 @@ def _located(source: str, mirror: str | None) -> Iterator[tuple[str, Path]]:
     from heldout.imports import fetch, formats
     from heldout.imports.source import opened
 
-    if source in fetch.NAMES and not Path(source).exists():
+    if source in fetch.NAMES and (mirror is not None or not Path(source).exists()):
+        if mirror is not None and "://" not in mirror and not Path(mirror).expanduser().exists():
+            raise BadInput(f"--mirror '{mirror}' is not there.")
         with progress(f"Fetch {source}") as step:
             path = fetch.fetched(
                 source, mirror, progress=lambda done, total: step("files", done / max(total, 1))

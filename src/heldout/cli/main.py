@@ -7,6 +7,7 @@ found something wrong; 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -47,6 +48,12 @@ def heldout(
     """
 
 
+def _stopped(*_: object) -> None:
+    """Ctrl-C, wherever it comes: a sentence and 130."""
+    typer.echo("\nheldout: stopped; what was finished is kept.", err=True)
+    raise SystemExit(130)
+
+
 def main() -> None:
     """Run the command line; never a traceback for a user's mistake."""
     from heldout.cli import commands
@@ -54,6 +61,7 @@ def main() -> None:
     # Our matrix products are small. On a busy machine OpenBLAS's threads wait for one another in a
     # spin and make a product of 0.02 s take seconds; one thread is never much slower.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    signal.signal(signal.SIGINT, _stopped)
 
     commands.add(app)
     try:
@@ -61,13 +69,14 @@ def main() -> None:
     except HeldoutError as error:
         typer.echo(f"heldout: {error}", err=True)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("heldout: stopped; what was finished is kept.", err=True)
-        raise SystemExit(130) from None
     except BrokenPipeError:
         # The reader (head, less) has gone; that is its right, and no news.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except (OSError, MemoryError, RecursionError) as error:
+        # Permissions, a full disk, names too long, too little memory: the machine's answer.
+        typer.echo(f"heldout: {type(error).__name__}: {error}", err=True)
+        raise SystemExit(2) from None
     except Exception:
         typer.echo("heldout: this is a mistake in heldout, not yours. What happened:", err=True)
         raise

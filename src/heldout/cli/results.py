@@ -57,6 +57,8 @@ def command(
     if per_class:
         if not settings or len(settings) != 1:
             raise BadInput("--per-class needs exactly one setting: heldout results SETTING.")
+        if metric != "top-1" or cluster:
+            raise BadInput("--per-class is top-1 without clusters; leave --metric and --cluster.")
         table = class_table(here, settings[0], split(models), level=level)
     else:
         table = results(

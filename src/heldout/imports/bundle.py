@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from heldout.errors import ConflictError, ImportFailed
 from heldout.store.block import Block
 from heldout.store.provenance import Provenance
 from heldout.store.read import Store
@@ -105,6 +106,8 @@ def put(
             choices.source, bundle.format, tuple(repairs), bundle.hashes, tuple(bundle.notes)
         )
 
+    if not replace_rows:
+        _refuse_other_labels(store, bundle, choices)
     for s in bundle.labels:
         write_labels(
             store, s.name, s.examples, s.label, s.classes, origin(),
@@ -120,6 +123,7 @@ def put(
     rows = 0
     for found in bundle.blocks:
         block = found.block
+        _must_have_labels(store, block, choices)
         named = replace(block, models=[choices.prefix + m for m in block.models])
         done = write_predictions(store, named, origin(found.repairs), replace=replace_rows)
         written[block.setting] = done
@@ -134,3 +138,29 @@ def put(
         write_results(store, table, origin(), replace=replace_rows)
         cells = len(table)
     return Stored(written, rows, cells, tuple(repairs), tuple(bundle.notes))
+
+
+def _refuse_other_labels(store: Store, bundle: Bundle, choices: Choices) -> None:
+    """Raise ConflictError when a setting that is there would be scored by another label set."""
+    there = store.settings()
+    for row in bundle.settings:
+        old, new = there.get(row["setting"], {}).get("label_set"), row.get("label_set")
+        if old and new and old != new:
+            raise ConflictError(
+                f"Setting '{row['setting']}' is scored by label set '{old}' in the store, but"
+                f" '{choices.source}' brings '{new}'. Nothing was written. Use another --setting,"
+                f" or --label-set {old}, or --replace to score it by the new labels."
+            )
+
+
+def _must_have_labels(store: Store, block: Block, choices: Choices) -> None:
+    """Raise ImportFailed when not one example of a block is in its setting's label set."""
+    if block.setting not in store.settings():
+        return
+    labels = store.label_set_of(block.setting)
+    if labels is not None and not set(labels.examples) & set(block.examples):
+        raise ImportFailed(
+            f"'{choices.source}': none of its {len(block.examples)} example ids (such as"
+            f" '{block.examples[0] if block.examples else ''}') is in the label set of setting"
+            f" '{block.setting}' (such as '{labels.examples[0]}'). Ids must be spelled the same."
+        )

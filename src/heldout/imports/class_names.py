@@ -169,6 +169,9 @@ def given(classes: str | int | Sequence[str], numbers: str = "") -> Classes:
     return Classes(ids, names or list(ids), numbers)
 
 
+MOST_COUNTED = 1_000_000
+
+
 def counted(count: int) -> Classes:
     """Classes called '0', '1', …"""
     ids = [str(i) for i in range(count)]
@@ -183,6 +186,11 @@ def seen_in(columns: Iterable[Values]) -> Classes | None:
     there = [c for c in columns if len(c.distinct)]
     if all(c.numeric for c in there):
         highest = max((int(v) for c in there for v in c.distinct), default=0)
+        if highest > MOST_COUNTED:
+            raise BadInput(
+                f"The highest class number is {highest:,}; that would be {highest + 1:,} classes."
+                " If so, say it with --classes; else the column holds something other than classes."
+            )
         return counted(max(highest + 1, 2))
     if any(c.numeric for c in there):
         return None

@@ -139,18 +139,25 @@ class Store:
         """The provenance of a file."""
         try:
             return from_metadata(pq.read_metadata(self.files.source(part)).metadata)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise StoreError(
-                f"{self.files.path(part)} cannot be read as Parquet ({error}). It was not written"
-                " by heldout or has been damaged since; delete it and import that part again."
-            ) from error
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(self.files.path(part), error) from error
 
     def tables(self, kind: schema.Kind, folder: str) -> list[tuple[dict[str, Any], pa.Table]]:
         """All tables of a kind with their provenance, oldest first; replaced ones are gone."""
         found = []
         for part in self.files.names(folder):
-            with pq.ParquetFile(self.files.source(part)) as file:
-                found.append((from_metadata(file.metadata.metadata), file.read()))
+            try:
+                with pq.ParquetFile(self.files.source(part)) as file:
+                    record, table = from_metadata(file.metadata.metadata), file.read()
+            except (pa.ArrowException, OSError) as error:
+                raise _unreadable(self.files.path(part), error) from error
+            lacking = [k for k in kind.key if k not in table.column_names]
+            if lacking:
+                raise StoreError(
+                    f"{self.files.path(part)} has no column '{lacking[0]}', so it is no part of"
+                    f" {kind.folder}; move it out of the store."
+                )
+            found.append((record, table))
         found.sort(key=lambda pair: str(pair[0].get("created", "")))
         return found
 
@@ -213,8 +220,8 @@ class Store:
         classes = self.tables(schema.CLASSES, f"classes/{below}")
         if not labels or not classes:
             raise not_found("label set", name, self.label_sets(), f"the store '{self.files.url}'")
-        table = _newest_rows(labels, "example")
-        named = _newest_rows(classes, "index").sort_by("index")
+        table = _newest_rows(labels, "example", "label")
+        named = _newest_rows(classes, "index", "class").sort_by("index")
         columns = {c: table[c].to_pylist() for c in table.column_names if c != "label"}
         examples = columns.pop("example")
         any_of = columns.pop("any_of", None)
@@ -267,6 +274,15 @@ class Store:
         if self._results is None:
             self._results = _read_results(self.tables(schema.RESULTS, "results"))
         return self._results
+
+
+def _unreadable(path: str, error: Exception) -> StoreError:
+    if isinstance(error, PermissionError):
+        return StoreError(f"{path} may not be read; mend its permissions.")
+    return StoreError(
+        f"{path} cannot be read as Parquet ({error}). It was not written by heldout or has been"
+        " damaged since; delete it and import that part again."
+    )
 
 
 def _alive(pieces: list[Piece]) -> list[Piece]:
@@ -457,15 +473,24 @@ def _matrix(column: pa.ChunkedArray) -> Any:
     return out
 
 
-def _newest_rows(tables: list[tuple[dict[str, Any], pa.Table]], key: str) -> pa.Table:
-    """One table of several: a file that replaces hides the ones before it."""
+def _newest_rows(tables: list[tuple[dict[str, Any], pa.Table]], key: str, value: str) -> pa.Table:
+    """One table of several: a file that replaces hides the ones before it; others must agree."""
     start = max((i for i, (r, _) in enumerate(tables) if r.get("replace")), default=0)
     table = pa.concat_tables([t for _, t in tables[start:]], promote_options="default")
     if len(tables) - start == 1:
         return table
-    names = table[key].to_pylist()
-    last = {name: i for i, name in enumerate(names)}
-    return table.take(sorted(last.values()))
+    seen: dict[Any, tuple[int, Any]] = {}
+    for i, (name, what) in enumerate(
+        zip(table[key].to_pylist(), table[value].to_pylist(), strict=True)
+    ):
+        if name in seen and seen[name][1] != what:
+            origins = " and ".join(sorted({origin_in_words(r) for r, _ in tables[start:]}))
+            raise ConflictError(
+                f"Two files disagree about the {value} of '{name}': {seen[name][1]} or {what}"
+                f" ({origins}). Import the right labels again with --replace."
+            )
+        seen[name] = (i, what)
+    return table.take(sorted(i for i, _ in seen.values()))
 
 
 def _read_results(tables: list[tuple[dict[str, Any], pa.Table]]) -> Results:

@@ -54,11 +54,12 @@ def write_predictions(
     clashes: list[tuple[str, Piece]] = []
     for i, model in enumerate(block.models):
         pieces = present[model]
-        if any(p.digest == marks[i] for p in pieces):
+        others = [p.digest for p in pieces if p.digest != marks[i]]
+        if len(others) < len(pieces) and not (replace and others):
             continue
         fresh.append(i)
         if replace:
-            replaced += [p.digest for p in pieces]
+            replaced += others
         elif pieces and (clash := _clash(store, block, i, pieces)):
             clashes.append((model, clash))
     if clashes:
