@@ -298,3 +298,72 @@ def test_doctor_in_a_store_and_its_mend(
     mend = next(w for w in out.split() if w.startswith("class-order="))
     assert run(capsys, monkeypatch, *words, "--mend", mend, "--replace")[0] == 0
     assert run(capsys, monkeypatch, "doctor", "--store", store)[0] == 0
+
+
+def _files(folder: Path, ids: str = "e", shift: int = 0) -> tuple[str, str]:
+    """Predictions of 60 examples, all right when shift is 0, and their labels."""
+    preds, labels = folder / f"{ids}{shift}p.csv", folder / f"{ids}{shift}l.csv"
+    rows = range(60)
+    preds.write_text("id,pred\n" + "".join(f"{ids}{i},{i % 3}\n" for i in rows))
+    labels.write_text("id,label\n" + "".join(f"{ids}{i},{(i + shift) % 3}\n" for i in rows))
+    return str(preds), str(labels)
+
+
+def test_a_refused_import_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other labels under another label set's name are refused; the accuracy stays as it was."""
+    store = str(tmp_path / "s")
+    (preds, labels), (_, other) = _files(tmp_path), _files(tmp_path, shift=1)
+    words = ("import", preds, "--setting", "t", "--model", "m", "--store", store)
+    assert run(capsys, monkeypatch, *words, "--labels", labels)[0] == 0
+    code, _, err = run(capsys, monkeypatch, *words, "--labels", other, "--label-set", "o")
+    assert code == 2
+    assert "Nothing was written" in err
+    _, out, _ = run(capsys, monkeypatch, "results", "--store", store, "--format", "json")
+    assert json.loads(out)["rows"][0]["k"] == 60
+
+
+def test_ids_that_fit_no_label_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids spelled in another way are an error, not a model without examples."""
+    store = str(tmp_path / "s")
+    preds, labels = _files(tmp_path)
+    words = ("--setting", "t", "--store", store)
+    assert run(capsys, monkeypatch, "import", preds, "--labels", labels, *words)[0] == 0
+    other, _ = _files(tmp_path, ids="x")
+    code, _, err = run(capsys, monkeypatch, "import", other, *words)
+    assert code == 2
+    assert "none of its 60 example ids" in err
+
+
+def test_a_huge_class_number_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One class number of four thousand million does not become that many classes."""
+    preds = tmp_path / "p.csv"
+    preds.write_text("id,pred\na,1\nb,4000000000\n")
+    code, _, err = run(capsys, monkeypatch, "import", str(preds), "--setting", "t", "--store",
+                       str(tmp_path / "s"))  # fmt: skip
+    assert code == 2
+    assert "--classes" in err
+    assert not (tmp_path / "s").exists()
+
+
+def test_positions_are_no_identities(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two sets whose ids are merely 0, 1, 2 … share no examples."""
+    store = str(tmp_path / "s")
+    for name in ("one", "two"):
+        np.save(tmp_path / f"{name}.npy", np.arange(60) % 3)
+        np.save(tmp_path / f"{name}-labels.npy", (np.arange(60) // 2) % 3)
+        for model in ("a", "b"):
+            words = ("import", str(tmp_path / f"{name}.npy"), "--labels",
+                     str(tmp_path / f"{name}-labels.npy"), "--setting", name, "--model", model,
+                     "--store", store)  # fmt: skip
+            code, _, err = run(capsys, monkeypatch, *words)
+            assert code == 0, err
+    _, out, _ = run(capsys, monkeypatch, "gap", "one", "two", "--store", store, "--format", "json")
+    assert json.loads(out)["facts"]["shared_examples"] == 0

@@ -387,3 +387,30 @@ def test_object_store_url() -> None:
     again = Store.open("memory://a-store")
     assert again.predictions("set", columns=("runners_up",)).k == 2
     assert again.label_sets() == ["l"]
+
+
+def test_replace_settles_a_contradiction(tmp_path: Path) -> None:
+    """After two writers disagreed, either content with --replace makes the setting readable."""
+    one, two = Store.create(str(tmp_path / "s")), Store.open(str(tmp_path / "s"))
+    a, b = block(["m"], 9), block(["m"], 9, seed=5)
+    assert one.pieces("set") == two.pieces("set") == []
+    write_predictions(one, a, Provenance("one"))
+    write_predictions(two, b, Provenance("two"))
+    store = Store.open(str(tmp_path / "s"))
+    write_predictions(store, a, Provenance("one"), replace=True)
+    assert np.array_equal(Store.open(str(tmp_path / "s")).predictions("set").predicted, a.predicted)
+
+
+def test_label_sets_that_disagree_are_found_on_reading(tmp_path: Path) -> None:
+    """Two writers with other labels for the same examples: reading names both."""
+    one, two = Store.create(str(tmp_path / "s")), Store.open(str(tmp_path / "s"))
+    write_labels(one, "other", ["x"], [0], ["a"], HERE)
+    name = one.files.names("labels/label_set=other")[0]
+    write_labels(two, "l", ["e"], [0], ["a", "b"], Provenance("one"))
+    for part in two.files.names("labels/label_set=l"):
+        os.rename(two.files.path(part), two.files.path(name) + ".kept")
+    write_labels(two, "l", ["e"], [1], ["a", "b"], Provenance("two"))
+    target = two.files.path("labels/label_set=l/part-0000000000000000.parquet")
+    os.rename(two.files.path(name) + ".kept", target)
+    with pytest.raises(ConflictError, match="disagree about the label of 'e'"):
+        Store.open(str(tmp_path / "s")).label_set("l")
