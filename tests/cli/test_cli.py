@@ -235,9 +235,9 @@ def test_import_of_a_csv_from_anywhere(
              "--store", url)  # fmt: skip
     code, out, err = run(capsys, monkeypatch, *words)
     assert code == 0, err
-    assert "mine: 1 models stored" in out
+    assert "mine: 1 model stored" in out
     code, out, _ = run(capsys, monkeypatch, *words)
-    assert "1 there already" in out
+    assert "1 model there already" in out
     code, out, _ = run(capsys, monkeypatch, "results", "--store", url, "--format", "json")
     row = json.loads(out)["rows"][0]
     assert (row["k"], row["n"]) == (26, 30)

@@ -144,8 +144,11 @@ def fit(
     # Best model first, as published tables are: a seed then gives the same draws on both.
     usable.sort(key=lambda i: (-x[i], names[i]))
     if len(usable) < 3:
-        why = f" ({left_out[0][0]}: {left_out[0][1]}; …)" if left_out else ""
-        raise BadInput(f"A {scale} fit needs at least 3 models; {len(usable)} are left{why}.")
+        why = f" ({left_out[0][0]} is left out, {left_out[0][1]})" if left_out else ""
+        raise BadInput(
+            f"A {scale} fit needs at least 3 models with both accuracies, and there are"
+            f" {len(usable)}{why}. Import more models, or choose other settings."
+        )
     u, v = transform(scale, x[usable]), transform(scale, y[usable])
     line = ols(u, v)
     groups = None if families is None else [families[i] for i in usable]
@@ -204,7 +207,7 @@ def fit_table(fits: Sequence[Fit]) -> Table:
     by_examples = [f.example_limits() for f in fits]
     level = f"{fits[0].level:g}" if fits else "0.95"
     return Table(
-        "Fits of new on original",
+        "Fits of y on x",
         (
             Column("scale", "text", [f.scale for f in fits], "scale of both axes"),
             Column("slope", "number", [f.line.slope for f in fits],

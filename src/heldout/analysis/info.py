@@ -67,7 +67,9 @@ def _row(
     published = set(table.model[(table.setting == name)].tolist())
     missing = []
     absent = total - len(mine | published)
-    if absent:
+    if not mine and not published:
+        missing.append("all models: import again")
+    elif absent:
         missing.append(f"{absent} of {total} models")
     if mine and metadata.get("label_set") not in known:
         missing.append("labels")

@@ -54,7 +54,10 @@ def line(
     cells = _both(store, x, y, metric)
     members = select(store, cells, population)
     if not members:
-        raise BadInput(f"No model meets the condition {population!r}; nothing to fit.")
+        raise BadInput(
+            f"No model meets the condition {population!r}; nothing to fit. Accuracies are fractions"
+            " (0.9, not 90)."
+        )
     f = fit_population(store, cells, members, scale, level, seed, families)
     low, high = f.slope_limits()
     a_low, a_high = f.intercept_limits()

@@ -12,6 +12,7 @@ from heldout.cli.options import (
     FormatOption,
     LevelOption,
     MetricOption,
+    ModelsOption,
     OutputOption,
     RowsOption,
     StoreOption,
@@ -26,6 +27,7 @@ def command(
         list[str] | None, typer.Argument(help="Two or more models; all when there are none.")
     ] = None,
     store: StoreOption = DEFAULT_STORE,
+    more: ModelsOption = None,
     interval: Annotated[
         str,
         typer.Option(
@@ -46,7 +48,9 @@ def command(
     output: OutputOption = None,
     rows: RowsOption = 40,
 ) -> None:
-    """Who is really better than whom: paired differences, exact McNemar tests, groups.
+    """Who is really better than whom.
+
+    Who is really better than whom: paired differences, exact McNemar tests, groups.
 
     Example:  heldout compare imagenet-val resnet50 resnet152
     """
@@ -58,7 +62,7 @@ def command(
     table = compare(
         Store.open(store),
         setting,
-        split(models),
+        [*(split(models) or ()), *(split(more) or ())] or None,
         metric=metric,
         level=level,
         interval=interval,

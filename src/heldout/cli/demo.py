@@ -21,7 +21,9 @@ def command(
     ] = "heldout-demo/report.html",
     seed: SeedOption = 0,
 ) -> None:
-    """The whole job in a minute, on the handwritten digits that ship with scikit-learn.
+    """The whole job in a minute, on handwritten digits.
+
+    The whole job in a minute, on the handwritten digits that ship with scikit-learn.
 
     Trains classifiers on digits of some writers, tests them on other digits of the same writers,
     on writers never seen and under image shifts, and gives the verdict and the report.

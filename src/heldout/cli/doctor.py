@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,9 @@ from heldout.cli.show import put
 
 if TYPE_CHECKING:
     from heldout.table import Table
+
+
+_FILES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".npy", ".npz")
 
 
 def command(
@@ -44,7 +48,9 @@ def command(
     output: OutputOption = None,
     rows: RowsOption = 40,
 ) -> None:
-    """What is wrong with these predictions, how sure, what it costs and what mends it.
+    """What is wrong with predictions, and what mends it.
+
+    What is wrong with these predictions, how sure, what it costs and what mends it.
 
     A file is looked at row by row before it is imported, so repeated or missing ids are found.
     Exits with 3 when something is wrong.
@@ -54,15 +60,20 @@ def command(
     Example:  heldout doctor predictions.csv --labels labels.csv
     """
     from heldout.analysis.doctor import examine
+    from heldout.errors import BadInput
     from heldout.store.read import Store
 
+    more = ""
     if settings and len(settings) == 1 and Path(settings[0]).is_file():
         tables = _of_file(settings[0], labels, classes, reported)
+        more = f" --labels {shlex.quote(labels or 'LABELS')} --setting SETTING --model MODEL"
+    elif settings and len(settings) == 1 and Path(settings[0]).suffix in _FILES:
+        raise BadInput(f"There is no file '{settings[0]}'.")
     else:
         tables = [examine(Store.open(store), settings, split(models))]
     for table in tables:
         put(table, form, output, rows=rows)
-        _mends(table, form, output)
+        _mends(table, form, output, more)
     if any(table.facts.get("n_errors") for table in tables):
         raise typer.Exit(3)
 
@@ -86,10 +97,10 @@ def _of_file(
     ]  # fmt: skip
 
 
-def _mends(table: Table, form: Format, output: str | None) -> None:
+def _mends(table: Table, form: Format, output: str | None, more: str) -> None:
     """The commands that mend what was found, whole, so that they can be copied."""
     commands = list(dict.fromkeys(row["command"] for row in table.rows() if row["command"]))
     if form is Format.table and output is None and commands:
         typer.echo("\nWhat mends it:")
         for text in commands:
-            typer.echo(f"  {text}")
+            typer.echo(f"  {text}{more}")

@@ -36,7 +36,9 @@ def command(
     output: OutputOption = None,
     rows: RowsOption = 40,
 ) -> None:
-    """How much accuracy is lost, whether the order of models holds, and a verdict.
+    """How much accuracy is lost, and a verdict.
+
+    How much accuracy is lost, whether the order of models holds, and a verdict.
 
     Example:  heldout gap imagenet-val imagenetv2-matched-frequency
     """

@@ -110,7 +110,9 @@ def command(
         ),
     ] = None,
 ) -> None:
-    """Put predictions or published accuracies into the store, with their provenance.
+    """Put predictions or published accuracies into the store.
+
+    Put predictions or published accuracies into the store, with their provenance.
 
     Example:  heldout import cifar10.1 --mirror ~/Downloads/CIFAR-10.1
 
@@ -168,6 +170,8 @@ def _located(source: str, mirror: str | None) -> Iterator[tuple[str, Path]]:
     if source in fetch.NAMES and (mirror is not None or not Path(source).exists()):
         if mirror is not None and "://" not in mirror and not Path(mirror).expanduser().exists():
             raise BadInput(f"--mirror '{mirror}' is not there.")
+        if mirror is not None and Path(mirror).is_dir() and not any(Path(mirror).iterdir()):
+            raise BadInput(f"--mirror '{mirror}' is an empty folder.")
         with progress(f"Fetch {source}") as step:
             path = fetch.fetched(
                 source, mirror, progress=lambda done, total: step("files", done / max(total, 1))
@@ -327,14 +331,19 @@ def _counter(step: Step, settings: int) -> Any:
     return count
 
 
+def models_in_words(n: int) -> str:
+    """'1 model', '30 models'."""
+    return f"{n} model{'' if n == 1 else 's'}"
+
+
 def _say(name: str, bundle: Bundle, done: Stored) -> None:
     """What was stored, what was there already, what was mended."""
     for setting, written in done.predictions.items():
         parts = []
         if written.stored:
-            parts.append(f"{len(written.stored)} models stored")
+            parts.append(f"{models_in_words(len(written.stored))} stored")
         if written.unchanged:
-            parts.append(f"{len(written.unchanged)} there already")
+            parts.append(f"{models_in_words(len(written.unchanged))} there already")
         say(f"{setting}: {', '.join(parts) or 'nothing new'}.")
     if done.cells:
         say(f"{done.cells:,} published accuracies ({bundle.format}).")

@@ -19,7 +19,9 @@ def command(
     output: OutputOption = None,
     rows: RowsOption = 40,
 ) -> None:
-    """What is in the store, where each part came from, and what is missing.
+    """What is in the store, where from, what is missing.
+
+    What is in the store, where each part came from, and what is missing.
 
     Example:  heldout info --store heldout-demo
     """

@@ -45,7 +45,9 @@ def command(
     output: OutputOption = None,
     rows: RowsOption = 20,
 ) -> None:
-    """The line of accuracy on Y against accuracy on X over a baseline population.
+    """Accuracy on Y against accuracy on X, as a line.
+
+    The line of accuracy on Y against accuracy on X over a baseline population.
 
     Example:  heldout line val imagenet-a --scale logit -p "family = 'standard'" --knee resnet50
     """

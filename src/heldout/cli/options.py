@@ -36,10 +36,13 @@ StoreOption = Annotated[
 ]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How to write the table.")]
 OutputOption = Annotated[
-    str | None, typer.Option("--output", "-o", help="Write to this file instead of the terminal.")
+    str | None,
+    typer.Option(
+        "--output", "-o", help="Write to this file; .csv, .json, .md and .tex say the format."
+    ),
 ]
 RowsOption = Annotated[
-    int, typer.Option("--rows", help="Rows to show on the terminal; 0 shows all.", min=0)
+    int, typer.Option("--rows", help="Rows of a plain table to show; 0 shows all.", min=0)
 ]
 LevelOption = Annotated[float, typer.Option("--level", help="Level of the intervals.")]
 MetricOption = Annotated[str, typer.Option("--metric", help="top-1, top-5 or another top-K.")]

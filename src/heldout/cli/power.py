@@ -43,7 +43,9 @@ def command(
     form: FormatOption = Format.table,
     output: OutputOption = None,
 ) -> None:
-    """How many examples tell two models apart, or a gap from zero; and the reverse.
+    """How many examples a question needs; the reverse.
+
+    How many examples tell two models apart, or a gap from zero; and the reverse.
 
     Example:  heldout power --difference 0.01 --discordance 0.1
 

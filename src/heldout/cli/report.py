@@ -42,7 +42,9 @@ def command(
     level: LevelOption = 0.95,
     seed: SeedOption = 0,
 ) -> None:
-    """One self-contained HTML file: explorer, gap, robustness, similarity, methods.
+    """One self-contained HTML file.
+
+    One self-contained HTML file: explorer, gap, robustness, similarity, methods.
 
     Example:  heldout report report.html --x val --y imagenet-a --figures figures
     """

@@ -44,7 +44,9 @@ def command(
     output: OutputOption = None,
     rows: RowsOption = 40,
 ) -> None:
-    """Accuracies with exact intervals, model by model and setting by setting.
+    """Accuracies with exact intervals.
+
+    Accuracies with exact intervals, model by model and setting by setting.
 
     Example:  heldout results imagenet-val --metric top-5
     """

@@ -52,7 +52,9 @@ def command(
     output: OutputOption = None,
     rows: RowsOption = 40,
 ) -> None:
-    """Accuracy on Y beyond what the line predicts from accuracy on X, with intervals.
+    """Accuracy on Y beyond what X predicts.
+
+    Accuracy on Y beyond what the line predicts from accuracy on X, with intervals.
 
     Example:  heldout robustness val objectnet -p "family = 'standard'" -m clip_vit_b_32
     """

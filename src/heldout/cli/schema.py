@@ -6,7 +6,9 @@ import typer
 
 
 def command() -> None:
-    """The schema of the store: files, columns and what they mean, as Markdown.
+    """The schema of the store, as Markdown.
+
+    The schema of the store: files, columns and what they mean, as Markdown.
 
     Example:  heldout schema > store.md
     """

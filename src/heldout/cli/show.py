@@ -19,6 +19,14 @@ _NARROWEST_TEXT = 14
 _SMALL = 15  # rows of a sub-table that are always shown
 
 
+_ENDINGS = {
+    ".csv": Format.csv,
+    ".json": Format.json,
+    ".md": Format.markdown,
+    ".tex": Format.latex,
+}
+
+
 def put(
     table: Table,
     form: Format = Format.table,
@@ -28,6 +36,8 @@ def put(
     parts: tuple[str, ...] = (),
 ) -> None:
     """Print a table, or write it to a file. parts: sub-tables that a terminal shows as well."""
+    if output is not None and form is Format.table:
+        form = _ENDINGS.get(Path(output).suffix.lower(), form)
     if form is Format.table:
         text = as_text(table, width(), rows, parts)
     else:
@@ -63,7 +73,10 @@ def width() -> int:
 
 def as_text(table: Table, columns: int = 80, rows: int = 40, parts: tuple[str, ...] = ()) -> str:
     """The table with title, rows, verdict, choices and notes as plain text."""
-    lines = [table.title, *grid(table, columns, rows)]
+    lines = [
+        *textwrap.wrap(table.title, columns),
+        *(grid(table, columns, rows) if len(table) else []),
+    ]
     for name in parts:
         part = table.parts.get(name)
         if part is not None and len(part):

@@ -39,7 +39,9 @@ def command(
     output: OutputOption = None,
     rows: RowsOption = 20,
 ) -> None:
-    """How often models agree in being right or wrong, and how many one test set can rank.
+    """How alike models are, and how many can be ranked.
+
+    How often models agree in being right or wrong, and how many one test set can rank.
 
     Example:  heldout similarity imagenet-val --figure similarity.svg
     """

@@ -62,7 +62,8 @@ def read_labels(path: Path, spec: GenericSpec) -> LabelRows:
         raise ImportFailed(
             f"{path}, column '{label_column}': {error}; one class a row is meant."
         ) from error
-    others = [h for h in header if h not in (example, label_column)]
+    # A column without a name is the index that pandas writes.
+    others = [h for h in header if h and h not in (example, label_column)]
     groups = {h: _group(table[h]) for h in others}
     ids = names(table[example], "example id", path).texts() if example else None
     if twice := find_repeated(ids or ()):
@@ -145,7 +146,7 @@ def _labelled(
 
 def _named(header: Sequence[str], said: Sequence[str], usual: Sequence[str]) -> str:
     for name in said:
-        if name in header:
+        if name and name in header:
             return name
     there = {plain(h): h for h in reversed(header)}
     return next((there[name] for name in usual if name in there), "")

@@ -52,7 +52,8 @@ def read_raw(path: str | Path, spec: GenericSpec) -> RawFile:
     elif rows.scores is not None:
         classes = counted(rows.scores.shape[1])
     else:
-        seen = seen_in(columns)
+        # Names of classes are the labels' own: another spelling is a mistake, not another class.
+        seen = seen_in(columns if labels.label.numeric else [labels.label])
         if seen is None:
             raise BadInput(f"{path}: the classes cannot be told from the files; give --classes.")
         classes = seen
