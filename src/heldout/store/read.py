@@ -10,27 +10,16 @@ from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from heldout.errors import ConflictError, StoreError, not_found
 from heldout.store import schema
-from heldout.store.block import ABSENT, NO_ANSWER, Block
+from heldout.store.block import Block
 from heldout.store.files import Files
+from heldout.store.layout import assemble
+from heldout.store.pieces import Piece, alive
 from heldout.store.provenance import from_metadata, origin_in_words
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One model's rows in one part."""
-
-    model: str
-    setting: str
-    rows: int
-    digest: str
-    part: str
-    record: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +106,7 @@ class Store:
     def pieces(self, setting: str) -> list[Piece]:
         """All pieces of a setting that have not been replaced, by model, oldest first."""
         if setting not in self._pieces:
-            self._pieces[setting] = _alive(self._all_pieces(setting))
+            self._pieces[setting] = alive(self._all_pieces(setting))
         return self._pieces[setting]
 
     def pieces_of(self, setting: str, model: str) -> list[Piece]:
@@ -261,13 +250,13 @@ class Store:
             if m not in names:
                 raise not_found("model", m, names, f"the predictions of '{setting}'")
         wanted = list(models) if models is not None else names
-        return _assemble(self.files, setting, [p for p in pieces if p.model in set(wanted)],
+        return assemble(self.files, setting, [p for p in pieces if p.model in set(wanted)],
                          wanted, columns)  # fmt: skip
 
     def read_piece(self, setting: str, piece: Piece) -> Block:
         """The rows of one piece with all their columns."""
         everything = ("runners_up", "confidence", "scores", "error")
-        return _assemble(self.files, setting, [piece], [piece.model], everything)
+        return assemble(self.files, setting, [piece], [piece.model], everything)
 
     def results(self) -> Results:
         """Published accuracies without examples. Raises ConflictError where files disagree."""
@@ -283,194 +272,6 @@ def _unreadable(path: str, error: Exception) -> StoreError:
         f"{path} cannot be read as Parquet ({error}). It was not written by heldout or has been"
         " damaged since; delete it and import that part again."
     )
-
-
-def _alive(pieces: list[Piece]) -> list[Piece]:
-    """Without the pieces that a later part replaced, and without identical copies."""
-    ended: dict[tuple[str, str], str] = {}
-    for p in pieces:
-        for digest in p.record.get("replaces", ()):
-            key = (p.model, digest)
-            ended[key] = max(ended.get(key, ""), str(p.record["created"]))
-    kept: dict[tuple[str, str], Piece] = {}
-    for p in sorted(pieces, key=lambda p: (p.model, str(p.record["created"]))):
-        if str(p.record["created"]) >= ended.get((p.model, p.digest), ""):
-            kept.setdefault((p.model, p.digest), p)
-    return list(kept.values())
-
-
-def _assemble(
-    files: Files,
-    setting: str,
-    pieces: Sequence[Piece],
-    models: Sequence[str],
-    columns: Sequence[str],
-) -> Block:
-    """Read the parts behind some pieces and lay their rows out as (models, examples)."""
-    parts: dict[str, list[Piece]] = {}
-    for p in pieces:
-        parts.setdefault(p.part, []).append(p)
-    tables = [(ps, _read_part(files, part, ps, columns)) for part, ps in sorted(parts.items())]
-    ids = _union_of_ids([t for _, t in tables])
-    row_of = {m: i for i, m in enumerate(models)}
-    layout = _Layout(len(models), len(ids))
-    value_set = pa.array(ids, pa.string())
-    for owners, table in tables:
-        example = _dictionary(table["example"])
-        where = pc.index_in(example.dictionary, value_set=value_set).to_numpy()
-        model = _dictionary(table["model"])
-        mine = {p.model for p in owners}
-        rows = np.array([row_of[m] if m in mine else -1 for m in model.dictionary.to_pylist()])
-        flat_row = rows[model.indices.to_numpy()] if len(rows) else np.zeros(0, np.int64)
-        flat = flat_row * len(ids) + where[example.indices.to_numpy()]
-        keep = None if np.all(flat_row >= 0) else flat_row >= 0
-        layout.put(flat if keep is None else flat[keep], table, keep, owners)
-    return layout.block(setting, models, ids, columns)
-
-
-def _read_part(
-    files: Files, part: str, pieces: Sequence[Piece], columns: Sequence[str]
-) -> pa.Table:
-    """The wanted columns of the row groups that can hold the wanted models."""
-    wanted = sorted(p.model for p in pieces)
-    extra = [*columns, *(["score_kind"] if "scores" in columns else [])]
-    with pq.ParquetFile(files.source(part), read_dictionary=["model", "example"]) as file:
-        names = file.schema_arrow.names
-        groups = [g for g in range(file.metadata.num_row_groups) if _may_hold(file, g, wanted)]
-        return file.read_row_groups(
-            groups, columns=["model", "example", "predicted", *(c for c in extra if c in names)]
-        )
-
-
-def _may_hold(file: pq.ParquetFile, group: int, wanted: Sequence[str]) -> bool:
-    column = file.metadata.row_group(group).column(file.schema_arrow.names.index("model"))
-    stats = column.statistics if column.path_in_schema == "model" else None
-    if stats is None or not stats.has_min_max:
-        return True
-    return any(stats.min <= m <= stats.max for m in wanted)
-
-
-def _dictionary(column: pa.ChunkedArray) -> Any:
-    unified = column.unify_dictionaries().combine_chunks()
-    if isinstance(unified, pa.ChunkedArray):
-        unified = unified.chunk(0) if unified.num_chunks else pa.array([], column.type)
-    return unified
-
-
-def _union_of_ids(tables: Sequence[pa.Table]) -> list[str]:
-    """All example ids, in the order in which the parts have them."""
-    seen: dict[str, None] = {}
-    for table in tables:
-        seen.update(dict.fromkeys(_dictionary(table["example"]).dictionary.to_pylist()))
-    return list(seen)
-
-
-class _Layout:
-    """Arrays of shape (models, examples) that fill up part by part."""
-
-    def __init__(self, m: int, n: int) -> None:
-        self.shape = (m, n)
-        self.predicted = np.full(m * n, ABSENT, np.int32)
-        self.wide: dict[str, Any] = {}
-        self.score_kind: str | None = None
-        self.first: Piece | None = None
-
-    def put(self, flat: Any, table: pa.Table, keep: Any, owners: Sequence[Piece]) -> None:
-        """Rows of a part go to their places; a place filled before must hold the same."""
-        new = _numbers(table["predicted"], NO_ANSWER, np.int32)
-        new = new if keep is None else new[keep]
-        if self.first is None:
-            self.first = owners[0]
-        else:
-            self._refuse_contradiction(flat, new, owners[0])
-        self.predicted[flat] = new
-        for name in ("runners_up", "scores"):
-            if name in table.column_names:
-                values = _matrix(table[name])
-                values = values if keep is None else values[keep]
-                store = self._array(name, values.shape[1], values.dtype)
-                store[flat, : values.shape[1]] = values
-        if "confidence" in table.column_names:
-            values = _numbers(table["confidence"], np.nan, np.float32)
-            self._array("confidence", 1, np.dtype(np.float32))[flat, 0] = (
-                values if keep is None else values[keep]
-            )
-        if "error" in table.column_names:
-            texts = np.array(table["error"].to_pylist(), dtype=object)
-            self._array("error", 1, np.dtype(object))[flat, 0] = (
-                texts if keep is None else texts[keep]
-            )
-        if "score_kind" in table.column_names and len(table):
-            self.score_kind = table["score_kind"][0].as_py()
-
-    def _array(self, name: str, width: int, dtype: Any) -> Any:
-        fill: Any = {"runners_up": ABSENT, "error": None}.get(name, np.nan)
-        if name not in self.wide:
-            self.wide[name] = np.full((self.shape[0] * self.shape[1], width), fill, dtype)
-        elif self.wide[name].shape[1] < width:
-            old = self.wide[name]
-            self.wide[name] = np.full((len(old), width), fill, dtype)
-            self.wide[name][:, : old.shape[1]] = old
-        return self.wide[name]
-
-    def _refuse_contradiction(self, flat: Any, new: Any, piece: Piece) -> None:
-        there = self.predicted[flat]
-        if np.any((there != ABSENT) & (there != new)):
-            assert self.first is not None
-            raise ConflictError(
-                f"Two parts of setting '{piece.setting}' disagree about the same rows (model"
-                f" '{piece.model}' or others): {origin_in_words(self.first.record)} in"
-                f" {self.first.part}, and {origin_in_words(piece.record)} in {piece.part}. Import"
-                " the right one again with --replace."
-            )
-
-    def block(
-        self, setting: str, models: Sequence[str], ids: list[str], columns: Sequence[str]
-    ) -> Block:
-        """What was laid out, as a block."""
-        m, n = self.shape
-
-        def matrix(name: str) -> Any:
-            array = self.wide.get(name)
-            return None if array is None else array.reshape(m, n, -1)
-
-        def flat(name: str) -> Any:
-            array = self.wide.get(name)
-            return None if array is None else array.reshape(m, n)
-
-        return Block(
-            setting,
-            list(models),
-            ids,
-            self.predicted.reshape(m, n),
-            matrix("runners_up"),
-            flat("confidence"),
-            matrix("scores"),
-            self.score_kind if "scores" in self.wide else None,
-            flat("error"),
-        )
-
-
-def _numbers(column: pa.ChunkedArray, missing: Any, dtype: Any) -> Any:
-    if column.null_count:
-        column = pc.fill_null(column.cast(pa.from_numpy_dtype(dtype)), missing)
-    return column.to_numpy().astype(dtype, copy=False)
-
-
-def _matrix(column: pa.ChunkedArray) -> Any:
-    """A list column as (rows, width); shorter lists are padded with -2 (or NaN)."""
-    lists = column.combine_chunks()
-    if isinstance(lists, pa.ChunkedArray):
-        lists = pa.concat_arrays(lists.chunks) if lists.num_chunks else pa.array([], column.type)
-    values = lists.flatten().to_numpy(zero_copy_only=False)
-    sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
-    width = int(sizes.max()) if len(sizes) else 0
-    if len(values) == len(sizes) * width:
-        return values.reshape(len(sizes), width)
-    fill: Any = np.nan if values.dtype.kind == "f" else ABSENT
-    out = np.full((len(sizes), width), fill, values.dtype)
-    out[np.arange(width) < sizes[:, None]] = values
-    return out
 
 
 def _newest_rows(tables: list[tuple[dict[str, Any], pa.Table]], key: str, value: str) -> pa.Table:

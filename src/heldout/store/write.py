@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from heldout.errors import BadInput, ConflictError
 from heldout.store.block import Block, digests
 from heldout.store.files import Files
+from heldout.store.pieces import Piece
 from heldout.store.provenance import Provenance, listed, origin_in_words, to_metadata
-from heldout.store.read import Piece, Store
+from heldout.store.read import Store
 from heldout.store.schema import CLASSES, LABELS, MODELS, RESULTS, SETTINGS, Kind
 
 ROWS_PER_GROUP = 1 << 20
