@@ -21,8 +21,8 @@ def check_level(level: float, function: str) -> float:
     value = float(level)
     if not 0.0 < value < 1.0:
         raise BadInput(
-            f"{function}: level must lie strictly between 0 and 1, but it is {level}; "
-            "write .95 for 95 %."
+            f"The level must lie strictly between 0 and 1, but it is {level:g}; "
+            f"write .95 for 95 % ({function})."
         )
     return value
 
