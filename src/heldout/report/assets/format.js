@@ -105,12 +105,23 @@
     );
   }
 
+  const TEX = {
+    "–": "--",
+    "~": "\\textasciitilde{}",
+    "^": "\\textasciicircum{}",
+    "\\": "\\textbackslash{}",
+    "<": "\\textless{}",
+    ">": "\\textgreater{}",
+    "|": "\\textbar{}",
+    "²": "\\textsuperscript{2}",
+  };
+
   const tex = (text) =>
     text
-      .replace(/[_%&#${}]/g, "\\$&")
-      .replaceAll("–", "--")
-      .replaceAll("~", "\\textasciitilde{}")
-      .replaceAll("^", "\\^{}");
+      .trim()
+      .split(/\s+/)
+      .join(" ")
+      .replace(/[_%&#${}–~^\\<>|²]/g, (c) => TEX[c] ?? `\\${c}`);
 
   /** A booktabs tabular as people read it. */
   function toLatex(table, rows, wide = true) {
