@@ -309,5 +309,5 @@ def test_tests_and_hybrids_refuse_wrong_counts() -> None:
         difference_se(6, 6, 10)
     with pytest.raises(BadInput, match="newcombe_paired: d must"):
         newcombe_paired(1, 2, 3, -4)
-    with pytest.raises(BadInput, match="level.*mover_wilson_paired"):
+    with pytest.raises(BadInput, match=r"level.*mover_wilson_paired"):
         mover_wilson_paired(1, 2, 3, 4, 2.0)
