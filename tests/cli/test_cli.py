@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -367,3 +369,17 @@ def test_positions_are_no_identities(
             assert code == 0, err
     _, out, _ = run(capsys, monkeypatch, "gap", "one", "two", "--store", store, "--format", "json")
     assert json.loads(out)["facts"]["shared_examples"] == 0
+
+
+@pytest.mark.parametrize("wait", [0.3, 0.6, 0.9])
+def test_ctrl_c_ends_it(store: str, tmp_path: Path, wait: float) -> None:
+    """Whenever Ctrl-C comes before the end, the command fails and writes no report."""
+    path = tmp_path / "report.html"
+    words = [sys.executable, "-m", "heldout", "report", str(path), "--store", store]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as p:
+        time.sleep(wait)
+        p.send_signal(signal.SIGINT)
+        _, err = p.communicate(timeout=60)
+    # A library that is just being imported may turn the stop into a complaint of its own.
+    assert p.returncode != 0, err
+    assert not path.exists()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -48,9 +49,18 @@ def heldout(
     """
 
 
+_asked_to_stop = threading.Event()
+
+
 def _stopped(*_: object) -> None:
     """Ctrl-C, wherever it comes: a sentence and 130."""
     typer.echo("\nheldout: stopped; what was finished is kept.", err=True)
+    # An exception can be swallowed by code that happens to run (a C library's import, say): then
+    # the process ends all the same, which a store survives at any moment.
+    _asked_to_stop.set()
+    last = threading.Timer(2.0, os._exit, (130,))
+    last.daemon = True
+    last.start()
     raise SystemExit(130)
 
 
@@ -78,5 +88,7 @@ def main() -> None:
         typer.echo(f"heldout: {type(error).__name__}: {error}", err=True)
         raise SystemExit(2) from None
     except Exception:
+        if _asked_to_stop.is_set():
+            raise SystemExit(130) from None
         typer.echo("heldout: this is a mistake in heldout, not yours. What happened:", err=True)
         raise
