@@ -14,7 +14,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint types contract check coverage bench docs clean
+.PHONY: help demo test torch test-slow lint types contract check coverage bench docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -25,6 +25,8 @@ demo: $(VENV)/.ready-demo  ## train on the handwritten digits; print the verdict
 
 test: $(VENV)/.ready-test  ## the tests, without the slow ones
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow' $(PYTEST_FLAGS)
+
+torch: $(VENV)/.ready-torch  ## PyTorch, Ray and small models, for the tests that need them
 
 test-slow: $(VENV)/.ready-test  ## the slow tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow $(PYTEST_FLAGS)
@@ -78,6 +80,17 @@ $(VENV)/.ready-test $(VENV)/.ready-lint: $(VENV)/.ready-%: $(VENV)/.ready-pip py
 	$(BEGIN)
 	@$(GROUP) $* > $(VENV)/$*.txt
 	@$(INSTALL) -e '.[demo]' -r $(VENV)/$*.txt
+	$(END)
+
+# Large (PyTorch alone is 200 MB for a CPU, and gigabytes where the index has only GPU builds), so
+# `make test` does without: what needs it skips with a reason.
+$(VENV)/.ready-torch: $(VENV)/.ready-test pyproject.toml
+	$(SAY) 'make torch'
+	$(BEGIN)
+	@$(GROUP) torch > $(VENV)/torch.txt
+	@$(INSTALL) -r $(VENV)/torch.txt
+	@$(GROUP) lite > $(VENV)/lite.txt
+	@$(INSTALL) --no-deps -r $(VENV)/lite.txt
 	$(END)
 
 # Debian's Python has neither venv nor pip; root gets the one that is missing, others are told.

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from heldout.analysis.anchors import behind, by_anchor, has_anchors, reach
 from heldout.errors import BadInput, NotFound, not_found
 from heldout.store.read import LabelSet, Store
 
@@ -91,11 +92,15 @@ class Cells:
 def correctness(
     store: Store, setting: str, metric: str = "top-1", models: Sequence[str] | None = None
 ) -> Correctness:
-    """Which examples every model gets right. metric: 'top-1' or 'top-K'.
+    """Which examples every model gets right. metric: 'top-1', 'top-K', or 'pm-K' for video.
 
-    Raises NotFound when the setting has no predictions or no labels, BadInput when the stored
-    predictions are not deep enough for the metric.
+    With pm-K the examples are the anchor frames. Raises NotFound when the setting has no
+    predictions or no labels, BadInput when what is stored is not enough for the metric.
     """
+    setting, metric = behind(store, setting, metric)
+    frames = reach(metric)
+    if frames is not None:
+        return by_anchor(correctness(store, setting, "top-1", models), frames)
     labels = store.label_set_of(setting)
     if labels is None:
         raise NotFound(
@@ -143,13 +148,16 @@ def top_k(metric: str) -> int:
     """
     head, _, tail = metric.partition("-")
     if head != "top" or not tail.isdigit() or int(tail) < 1:
-        raise BadInput(f"There is no metric '{metric}' here; use top-1 or top-5 (or any top-K).")
+        raise BadInput(
+            f"There is no metric '{metric}' here; use top-1 or top-5 (or any top-K), or pm-10 (any"
+            " pm-K) for video frames."
+        )
     return int(tail)
 
 
 def _check_metric(store: Store, metric: str) -> None:
-    """Raise unless the metric is top-K or one that a published table of the store has."""
-    if metric not in set(store.results().metric.tolist()):
+    """Raise unless the metric is top-K, pm-K or one that a published table of the store has."""
+    if reach(metric) is None and metric not in set(store.results().metric.tolist()):
         top_k(metric)
 
 
@@ -195,7 +203,9 @@ def accuracies(
     columns: list[dict[str, tuple[float, int, int, bool]]] = []
     for setting in names:
         column = _from_table(store, setting, metric)
-        if setting in predicted:
+        if behind(store, setting, metric)[0] in predicted and (
+            settings or reach(metric) is None or has_anchors(store.label_set_of(setting))
+        ):
             found, said = _from_predictions(store, setting, metric, incomplete)
             notes += said + _contradictions(setting, column, found)
             column |= found
@@ -228,7 +238,7 @@ def _from_table(store: Store, setting: str, metric: str) -> dict[str, tuple[floa
 def _from_predictions(
     store: Store, setting: str, metric: str, incomplete: bool
 ) -> tuple[dict[str, tuple[float, int, int, bool]], list[str]]:
-    if not metric.startswith("top-"):
+    if not metric.startswith(("top-", "pm-")):
         return {}, []
     try:
         seen = correctness(store, setting, metric)

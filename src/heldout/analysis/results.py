@@ -29,8 +29,9 @@ def results(
 ) -> Table:
     """One row per (model, setting): the metric's value with its interval, k and n.
 
-    metric: 'top-1', 'top-5' or 'mean-per-class'. cluster: a column of the label set (writer,
-    video; or 'class') whose members are not independent. Rows are in order of setting, then value.
+    metric: 'top-1', 'top-5', 'mean-per-class' or, for video, 'pm-10'. cluster: a column of the
+    label set (writer, video; or 'class') whose members are not independent. Rows are in order of
+    setting, then value.
     Raises NotFound for unknown names, BadInput where a setting lacks what the metric needs.
     """
     if metric == MEAN_PER_CLASS:

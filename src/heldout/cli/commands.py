@@ -12,11 +12,14 @@ from heldout.cli import (
     importing,
     info,
     line,
+    models,
     power,
     report,
     results,
     robustness,
+    run,
     schema,
+    shifts,
     similarity,
 )
 
@@ -24,6 +27,9 @@ from heldout.cli import (
 def add(app: typer.Typer) -> None:
     """Register every command, in the order in which people meet them."""
     app.command("demo")(demo.command)
+    app.command("run")(run.command)
+    app.command("models")(models.command)
+    app.command("shifts")(shifts.command)
     app.command("import")(importing.command)
     app.command("info")(info.command)
     app.command("doctor")(doctor.command)

@@ -86,12 +86,23 @@ class Block:
         )
 
 
-def digests(block: Block) -> list[str]:
-    """For every model, a digest of its rows that does not depend on their order or storage."""
-    order = np.argsort(np.array(block.examples, dtype=object), kind="stable")
-    ids = "\n".join(block.examples[i] for i in order).encode()
+Order = tuple[bytes, NDArray[np.intp], bool]
+
+
+def example_order(examples: Sequence[str]) -> Order:
+    """What `digests` needs to know of the examples: their digest, order, whether it is theirs."""
+    order = np.argsort(np.array(examples, dtype=object), kind="stable")
+    ids = "\n".join(examples[i] for i in order).encode()
     shared = hashlib.blake2b(ids, digest_size=16).digest()
-    in_order = bool(np.all(order[:-1] < order[1:]))
+    return shared, order, bool(np.all(order[:-1] < order[1:]))
+
+
+def digests(block: Block, known: Order | None = None) -> list[str]:
+    """For every model, a digest of its rows that does not depend on their order or storage.
+
+    known: `example_order` of the block's examples, where it has been made before.
+    """
+    shared, order, in_order = known or example_order(block.examples)
     parts: list[tuple[str, Any, Any]] = [
         ("predicted", block.predicted, np.int32),
         ("runners_up", block.runners_up, np.int32),

@@ -55,9 +55,10 @@ class Files:
             ]
         else:
             self._fs.invalidate_cache()
-            if not self._fs.exists(top):
+            try:
+                found = [p for p in self._fs.find(top) if p.endswith(ending)]
+            except FileNotFoundError:
                 return []
-            found = [p for p in self._fs.find(top) if p.endswith(ending)]
         prefix = self.root.rstrip("/") + "/"
         return sorted(p.removeprefix(prefix).replace(os.sep, "/") for p in found)
 
@@ -89,25 +90,40 @@ class Files:
                 return f.read()
         return bytes(self._fs.cat_file(self.path(name)))
 
-    def write(self, name: str, fill: Callable[[Any], None]) -> None:
-        """Make a file: `fill` writes it to the open binary file it is given; all or nothing."""
+    def delete(self, name: str) -> None:
+        """Delete a file; one that is gone already is none the worse."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.local:
+                os.remove(self.path(name))
+            else:
+                self._fs.rm_file(self.path(name))
+
+    def write(self, name: str, fill: Callable[[Any], None], *, keep: bool = False) -> bool:
+        """Make a file: `fill` writes it to the open binary file it is given; all or nothing.
+
+        keep: a file of that name that is there first stays (on an object store up to the moment
+        between looking and putting). Returns whether this call's content became the file.
+        """
         if not self.local:
             buffer = io.BytesIO()
             fill(buffer)
+            if keep and self.exists(name):
+                return False
             self._fs.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
             self._fs.pipe_file(self.path(name), buffer.getvalue())
-            return
+            return True
         final = self.path(name)
         folder = os.path.dirname(final)
         temporary = f"{final}{TEMPORARY}{uuid.uuid4().hex[:12]}"
         try:
             os.makedirs(folder, exist_ok=True)
-            with open(temporary, "xb") as f:
+            with open(temporary, "x+b") as f:
                 fill(f)
                 f.flush()
                 os.fsync(f.fileno())
-            os.replace(temporary, final)
+            done = _publish(temporary, final, keep)
             _sync_folder(folder)
+            return done
         except OSError as error:
             _remove(temporary)
             raise StoreError(
@@ -117,6 +133,25 @@ class Files:
         except BaseException:
             _remove(temporary)
             raise
+
+
+def _publish(temporary: str, final: str, keep: bool) -> bool:
+    """Give a finished file its name; with keep only where no file has it."""
+    if keep:
+        try:
+            os.link(temporary, final)
+        except FileExistsError:
+            _remove(temporary)
+            return False
+        except OSError:  # a file system without links: look, then rename
+            if os.path.exists(final):
+                _remove(temporary)
+                return False
+        else:
+            _remove(temporary)
+            return True
+    os.replace(temporary, final)
+    return True
 
 
 def _sync_folder(folder: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from heldout.errors import ConflictError
 from heldout.store.block import ABSENT, NO_ANSWER, Block
@@ -40,10 +41,20 @@ def assemble(
         mine = {p.model for p in owners}
         rows = np.array([row_of[m] if m in mine else -1 for m in model.dictionary.to_pylist()])
         flat_row = rows[model.indices.to_numpy()] if len(rows) else np.zeros(0, np.int64)
+        for p in owners:
+            if p.rows != p.of:
+                flat_row[_ended(np.flatnonzero(flat_row == row_of[p.model]), p)] = -1
         flat = flat_row * len(ids) + where[example.indices.to_numpy()]
         keep = None if np.all(flat_row >= 0) else flat_row >= 0
         layout.put(flat if keep is None else flat[keep], table, keep, owners)
     return layout.block(setting, models, ids, columns)
+
+
+def lay_out(setting: str, models: Sequence[str], examples: Sequence[str], table: pa.Table) -> Block:
+    """The block of a table with all columns whose rows are models one after the other."""
+    layout = _Layout(len(models), len(examples))
+    layout.put(np.arange(len(table)), table, None, [_NOBODY])
+    return layout.block(setting, models, list(examples), ())
 
 
 def _read_part(
@@ -58,6 +69,36 @@ def _read_part(
         return file.read_row_groups(
             groups, columns=["model", "example", "predicted", *(c for c in extra if c in names)]
         )
+
+
+def examples_of(files: Files, piece: Piece) -> list[str]:
+    """The example ids of a piece in the order of its rows, those that count no more included."""
+    table = _read_part(files, piece.part, [piece], ())
+    mine = pc.equal(_dictionary(table["model"]).cast(pa.string()), piece.model)
+    ids: list[str] = table["example"].filter(mine).to_pylist()
+    return ids
+
+
+def may_share(files: Files, part: str, low: str, high: str) -> bool:
+    """Whether a part can have an example id from `low` to `high`, by the statistics in its footer.
+
+    Ids that count up with the shards of a run make this an answer without reading a row.
+    """
+    metadata = pq.read_metadata(files.source(part))
+    column = metadata.schema.names.index("example") if metadata.num_row_groups else 0
+    for g in range(metadata.num_row_groups):
+        stats = metadata.row_group(g).column(column).statistics
+        if stats is None or not stats.has_min_max or not (stats.max < low or high < stats.min):
+            return True
+    return False
+
+
+def _ended(places: NDArray[np.intp], piece: Piece) -> NDArray[np.intp]:
+    """Which of a piece's rows, by their places in the part, count no more."""
+    counts = np.zeros(len(places), bool)
+    for leaf in piece.leaves:
+        counts[leaf.start : leaf.start + leaf.rows] = True
+    return places[~counts]
 
 
 def _may_hold(file: pq.ParquetFile, group: int, wanted: Sequence[str]) -> bool:
@@ -81,6 +122,9 @@ def _union_of_ids(tables: Sequence[pa.Table]) -> list[str]:
     for table in tables:
         seen.update(dict.fromkeys(_dictionary(table["example"]).dictionary.to_pylist()))
     return list(seen)
+
+
+_NOBODY = Piece("", "", 0, "", "", {}, (), 0)
 
 
 class _Layout:

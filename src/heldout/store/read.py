@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import unquote
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote
 
 import numpy as np
 import pyarrow as pa
@@ -18,8 +18,15 @@ from heldout.store import schema
 from heldout.store.block import Block
 from heldout.store.files import Files
 from heldout.store.layout import assemble
-from heldout.store.pieces import Piece, alive
+from heldout.store.pieces import Piece, alive, holding, pieces_in
 from heldout.store.provenance import from_metadata, origin_in_words
+
+_LISTINGS = 5  # how often a listing is made again when parts are merged meanwhile
+T = TypeVar("T")
+
+
+class Vanished(StoreError):
+    """A part was there when the folder was listed and is no more: it was merged with others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,28 +113,49 @@ class Store:
     def pieces(self, setting: str) -> list[Piece]:
         """All pieces of a setting that have not been replaced, by model, oldest first."""
         if setting not in self._pieces:
-            self._pieces[setting] = alive(self._all_pieces(setting))
+            self._pieces[setting] = alive(self.parts_of(setting)[1])
         return self._pieces[setting]
 
     def pieces_of(self, setting: str, model: str) -> list[Piece]:
         """The pieces of one model in a setting."""
         return [p for p in self.pieces(setting) if p.model == model]
 
-    def _all_pieces(self, setting: str) -> list[Piece]:
-        from urllib.parse import quote
+    def parts_of(self, setting: str) -> tuple[list[str], list[Piece]]:
+        """The files of a setting and all pieces that they name, replaced ones too.
 
+        The folder is listed again afterwards: what was deleted while it was listed is in a merged
+        part, which the second listing has.
+        """
         folder = f"predictions/setting={quote(setting, safe='')}"
-        found = []
-        for part in self.files.names(folder):
-            record = self.record(part)
-            for p in record.get("pieces", ()):
-                found.append(Piece(p["model"], setting, p["rows"], p["digest"], part, record))
-        return found
+
+        def read() -> tuple[list[str], list[Piece]]:
+            parts = self.files.names(folder)
+            found = [p for part in parts for p in pieces_in(part, setting, self.record(part))]
+            later = self.files.names(folder)
+            new = {p for p in set(later) - set(parts) if f"/{schema.MERGED}" in p}
+            if new or set(parts) - set(later):
+                raise Vanished(f"Parts of setting '{setting}' are being merged; try again.")
+            return parts, found
+
+        return self._steady(setting, read)
+
+    def _steady(self, setting: str, read: Callable[[], T]) -> T:
+        """What `read` gives, on a new listing where parts vanish because they are merged."""
+        for _ in range(_LISTINGS):
+            try:
+                return read()
+            except (Vanished, FileNotFoundError):
+                self._pieces.pop(setting, None)
+        return read()
 
     def record(self, part: str) -> dict[str, Any]:
-        """The provenance of a file."""
+        """The provenance of a file. Raises StoreError; Vanished when it is no longer there."""
         try:
             return from_metadata(pq.read_metadata(self.files.source(part)).metadata)
+        except FileNotFoundError as error:
+            raise Vanished(
+                f"{self.files.path(part)} is gone, merged with others; try again."
+            ) from (error)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(self.files.path(part), error) from error
 
@@ -202,8 +230,6 @@ class Store:
         return self._labels[name]
 
     def _read_labels(self, name: str) -> LabelSet:
-        from urllib.parse import quote
-
         below = f"label_set={quote(name, safe='')}"
         labels = self.tables(schema.LABELS, f"labels/{below}")
         classes = self.tables(schema.CLASSES, f"classes/{below}")
@@ -244,19 +270,32 @@ class Store:
         predicted class. Raises NotFound for a model without predictions there, ConflictError when
         two parts disagree about the same row.
         """
-        pieces = self.pieces(setting)
-        names = sorted({p.model for p in pieces})
-        for m in models or ():
-            if m not in names:
-                raise not_found("model", m, names, f"the predictions of '{setting}'")
-        wanted = list(models) if models is not None else names
-        return assemble(self.files, setting, [p for p in pieces if p.model in set(wanted)],
-                         wanted, columns)  # fmt: skip
+
+        def read() -> Block:
+            pieces = self.pieces(setting)
+            names = sorted({p.model for p in pieces})
+            for m in models or ():
+                if m not in names:
+                    raise not_found("model", m, names, f"the predictions of '{setting}'")
+            wanted = list(models) if models is not None else names
+            mine = [p for p in pieces if p.model in set(wanted)]
+            return assemble(self.files, setting, mine, wanted, columns)
+
+        return self._steady(setting, read)
 
     def read_piece(self, setting: str, piece: Piece) -> Block:
         """The rows of one piece with all their columns."""
         everything = ("runners_up", "confidence", "scores", "error")
-        return assemble(self.files, setting, [piece], [piece.model], everything)
+        try:
+            return assemble(self.files, setting, [piece], [piece.model], everything)
+        except FileNotFoundError:
+            self._pieces.pop(setting, None)
+
+        def read() -> Block:
+            now = holding(self.pieces(setting), piece)
+            return assemble(self.files, setting, now, [piece.model], everything)
+
+        return self._steady(setting, read)
 
     def results(self) -> Results:
         """Published accuracies without examples. Raises ConflictError where files disagree."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 VERSION = 1
 MARK = "heldout.json"
 METADATA_KEY = b"heldout"
+MERGED = "merged-"  # how the names of merged parts begin
 SCORE_KINDS = ("logits", "probabilities", "log-probabilities", "scores")
 
 
@@ -151,9 +152,31 @@ PROVENANCE = (
     ("format", "the importer or engine that made it"),
     ("hashes", "digests of the files it was made from, where they were computed"),
     ("repairs", "what was changed on the way in, each as a sentence; empty when nothing was"),
-    ("pieces", "predictions only: model, rows and digest of every model in the part"),
+    (
+        "pieces",
+        "predictions only: model, rows and digest of every model in the part; in merged parts also"
+        " `merged`: digest, rows and places in `merged_from` of what was joined, in that order",
+    ),
+    ("notes", "what a reader should know, each as a sentence"),
+    ("setting", "predictions only: the setting's name"),
     ("replaces", "predictions only: digests of the pieces that this part replaces"),
+    ("run", "predictions of a run only: which examples, with what seeds and fingerprints"),
+    ("named", "predictions only: true when the file has the name of a task, not its content's"),
     ("replace", "tables only: true when rows here replace different older ones"),
+    (
+        "merged_from",
+        "merged parts only: the records of all parts behind it, without pieces and replaces, as"
+        ' they were, except that `{"$shared": i}` stands for value i of the list `shared`',
+    ),
+    ("shared", "merged parts only: long values that several records in `merged_from` have"),
+    (
+        "ended",
+        "merged parts only: what was replaced and stays so: created (when), models, digests",
+    ),
+    (
+        "tasks",
+        "merged parts only: the names of the tasks merged; another part of that name is void",
+    ),
 )
 
 
@@ -167,6 +190,11 @@ def document() -> str:
         "a temporary name (it contains `.unfinished-` and does not end in `.parquet`), flushes it",
         "and renames it; on an object store it makes one put. There is no lock and no index.",
         "Names in `setting=` and `label_set=` folders are percent-encoded.",
+        "",
+        "`heldout compact` joins the parts of a setting: it writes one new part, whose name begins",
+        f"with `{MERGED}`, reads it back, and only then deletes the old ones. A reader that finds",
+        "a listed part gone lists again. Replaced rows stay replaced: that is said of the digest",
+        "of the rows as they were first written, and merged parts keep these digests.",
     ]
     for kind in KINDS:
         lines += ["", f"## {kind.folder}", "", kind.meaning, ""]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,15 +21,23 @@ import pyarrow.parquet as pq
 from heldout.errors import BadInput, ConflictError
 from heldout.store.block import Block, digests
 from heldout.store.files import Files
-from heldout.store.pieces import Piece
+from heldout.store.overlap import Overlap, clash, names_of
+from heldout.store.part import write_block
+from heldout.store.pieces import Piece, merged_tasks
 from heldout.store.provenance import Provenance, listed, origin_in_words, to_metadata
-from heldout.store.read import Store
-from heldout.store.schema import CLASSES, LABELS, MODELS, RESULTS, SETTINGS, Kind
+from heldout.store.read import Store, Vanished
+from heldout.store.schema import (
+    CLASSES,
+    LABELS,
+    MERGED,
+    MODELS,
+    PROVENANCE,
+    RESULTS,
+    SETTINGS,
+    Kind,
+)
 
-ROWS_PER_GROUP = 1 << 20
-_ZSTD_LEVEL = 3
-_BATCH = 1 << 16  # PyArrow's 1,024 spends as long on calls as on encoding
-_DICTIONARY_BYTES = 8 << 20  # large enough for 50,000 example ids; else they fall back to plain
+_TRIES = 5  # how often a write looks again at what is there when parts are merged meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,48 +50,107 @@ class Written:
 
 
 def write_predictions(
-    store: Store, block: Block, origin: Provenance, *, replace: bool = False
+    store: Store,
+    block: Block,
+    origin: Provenance,
+    *,
+    replace: bool = False,
+    extra: Mapping[str, Any] | None = None,
+    name: str | None = None,
 ) -> Written:
     """Store a block as one part.
 
-    A model whose rows are all there already is left out. Raises ConflictError when the store holds
-    different rows for the same examples, unless `replace`.
+    A model whose rows are all there already is left out. extra: further keys of the part's
+    provenance, JSON-able. name: what the file is called instead of its content's hash, for the rows
+    of a task that anyone may do again: of all parts with one name the first stays, and a later one
+    is not written, even when its rows differ. Raises ConflictError when the store holds different
+    rows for the same examples, unless `replace`: then the pieces with such examples count no more.
+    BadInput for an extra key that means something else, or a name that cannot be one.
     """
+    folder = f"predictions/setting={quote(block.setting, safe='')}"
+    more = _checked(extra)
+    if name is not None:
+        _check_name(name)
+    tried = 0
+    while True:
+        try:
+            plan = _what_is_new(store, block, origin, replace, name, folder)
+            break
+        except (Vanished, FileNotFoundError):  # parts were merged meanwhile
+            store.forget()
+            tried += 1
+            if tried == _TRIES:
+                raise
+    if not plan.fresh:
+        return Written((), plan.unchanged, None)
+    part = block.take(plan.fresh)
+    pieces = [
+        {"model": m, "rows": len(block.examples), "digest": d}
+        for m, d in zip(part.models, plan.marks, strict=True)
+    ]
+    record: dict[str, Any] = {"setting": block.setting, "pieces": pieces, "replaces": plan.replaced}
+    content = json.dumps([[p["digest"], p["model"]] for p in pieces] + plan.replaced)
+    if name is None:
+        path = _part_name(folder, content)
+    else:
+        # What replaces other rows is a new event: it may not be taken for the task done before.
+        path = f"{folder}/{name}{'-' + _mark(content) if plan.replaced else ''}.parquet"
+        record["named"] = True
+    metadata = to_metadata(origin, record | more)
+    first = store.files.write(path, lambda f: write_block(f, part, metadata), keep=bool(name))
+    store.forget()
+    if not first:
+        return Written((), tuple(block.models), None)
+    return Written(tuple(part.models), plan.unchanged, path)
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """Rows of the models to store, their digests, what they replace, the models without news."""
+
+    fresh: list[int]
+    marks: list[str]
+    replaced: list[str]
+    unchanged: tuple[str, ...]
+
+
+def _what_is_new(
+    store: Store, block: Block, origin: Provenance, replace: bool, name: str | None, folder: str
+) -> _New:
+    """What of a block the store lacks. Raises ConflictError as `write_predictions` says."""
+    nothing = _New([], [], [], tuple(block.models))
+    if name is not None and not replace:
+        if store.files.exists(f"{folder}/{name}.parquet"):
+            return nothing
+        if name in merged_tasks(store.pieces(block.setting)):
+            return nothing
     marks = digests(block)
-    present = {m: store.pieces_of(block.setting, m) for m in block.models}
+    present: dict[str, list[Piece]] = {}
+    for p in store.pieces(block.setting):
+        present.setdefault(p.model, []).append(p)
+    overlap = Overlap(store, block)
     fresh: list[int] = []
     replaced: list[str] = []
     clashes: list[tuple[str, Piece]] = []
     for i, model in enumerate(block.models):
-        pieces = present[model]
-        others = [p.digest for p in pieces if p.digest != marks[i]]
-        if len(others) < len(pieces) and not (replace and others):
+        pieces = present.get(model, [])
+        same = any(marks[i] in names_of(p) for p in pieces)
+        if same and not replace:
             continue
-        fresh.append(i)
+        touched = overlap.of([p for p in pieces if p.digest != marks[i]])
         if replace:
+            others = [d for p in touched for d in names_of(p) if d != marks[i]]
+            if same and not others:
+                continue
             replaced += others
-        elif pieces and (clash := _clash(store, block, i, pieces)):
-            clashes.append((model, clash))
+        elif found := clash(store, block, i, touched):
+            clashes.append((model, found))
+        fresh.append(i)
     if clashes:
         raise ConflictError(_clash_message(block.setting, clashes, origin))
     unchanged = tuple(m for i, m in enumerate(block.models) if i not in set(fresh))
-    if not fresh:
-        return Written((), unchanged, None)
     fresh.sort(key=lambda i: block.models[i])
-    part = block.take(fresh)
-    pieces_record = [
-        {"model": block.models[i], "rows": len(block.examples), "digest": marks[i]} for i in fresh
-    ]
-    metadata = to_metadata(
-        origin, {"setting": block.setting, "pieces": pieces_record, "replaces": replaced}
-    )
-    name = _part_name(
-        f"predictions/setting={quote(block.setting, safe='')}",
-        json.dumps([[p["digest"], p["model"]] for p in pieces_record] + replaced),
-    )
-    store.files.write(name, lambda f: _write_block(f, part, metadata))
-    store.forget()
-    return Written(tuple(part.models), unchanged, name)
+    return _New(fresh, [marks[i] for i in fresh], replaced, unchanged)
 
 
 def write_labels(
@@ -194,107 +262,6 @@ def init(files: Files) -> None:
         files.write(MARK, lambda f: f.write((json.dumps(record) + "\n").encode()))
 
 
-def _write_block(file: Any, block: Block, metadata: Mapping[bytes, bytes]) -> None:
-    """Row groups of whole models, so that one model can be read without the others."""
-    n = len(block.examples)
-    step = max(1, ROWS_PER_GROUP // max(n, 1))
-    ids = pa.array(block.examples, pa.string())
-    writer: pq.ParquetWriter | None = None
-    for start in range(0, len(block.models), step):
-        chunk = block.take(range(start, min(start + step, len(block.models))))
-        table = _rows(chunk, ids)
-        if writer is None:
-            writer = pq.ParquetWriter(
-                file,
-                table.schema,
-                compression="zstd",
-                compression_level=_ZSTD_LEVEL,
-                use_dictionary=[c for c in table.column_names if c != "scores"],
-                dictionary_pagesize_limit=_DICTIONARY_BYTES,
-                write_batch_size=_BATCH,
-                store_schema=False,  # else readers see Arrow dictionaries (categories), not text
-            )
-        writer.write_table(table, row_group_size=max(len(table), 1))
-    if writer is not None:
-        writer.add_key_value_metadata(dict(metadata))
-        writer.close()
-
-
-def _rows(block: Block, ids: pa.Array) -> pa.Table:
-    """The Arrow table of a block, models one after the other."""
-    m, n = block.predicted.shape
-    kind = _class_type(block)
-    top = block.predicted.reshape(-1)
-    columns: dict[str, Any] = {
-        "model": pa.DictionaryArray.from_arrays(
-            pa.array(np.repeat(np.arange(m, dtype=np.int32), n)),
-            pa.array(block.models, pa.string()),
-        ),
-        "example": pa.DictionaryArray.from_arrays(
-            pa.array(np.tile(np.arange(n, dtype=np.int32), m)), ids
-        ),
-        "predicted": pa.array(top.astype(kind), mask=top < 0),
-    }
-    if block.confidence is not None:
-        values = block.confidence.reshape(-1).astype(np.float32)
-        columns["confidence"] = pa.array(values, mask=np.isnan(values))
-    if block.runners_up is not None:
-        columns["runners_up"] = _lists(block.runners_up, kind)
-    if block.scores is not None:
-        columns["scores"] = _lists(block.scores, np.float32)
-        columns["score_kind"] = pa.DictionaryArray.from_arrays(
-            pa.array(np.zeros(m * n, np.int32)), pa.array([block.score_kind])
-        )
-    if block.error is not None:
-        columns["error"] = pa.array(list(block.error.reshape(-1)), pa.string())
-    return pa.table(columns)
-
-
-def _lists(array: Any, dtype: Any) -> pa.ListArray:
-    """The last axis of (m, n, width) as a list column of m * n rows."""
-    m, n, width = array.shape
-    values = pa.array(np.ascontiguousarray(array, dtype=dtype).reshape(-1))
-    offsets = pa.array(np.arange(0, (m * n + 1) * width, width, dtype=np.int32))
-    return pa.ListArray.from_arrays(offsets, values)
-
-
-def _class_type(block: Block) -> type[np.int16] | type[np.int32]:
-    biggest = max(
-        (int(a.max()) for a in (block.predicted, block.runners_up) if a is not None and a.size),
-        default=0,
-    )
-    return np.int16 if biggest < 2**15 else np.int32
-
-
-def _clash(store: Store, block: Block, i: int, pieces: Sequence[Piece]) -> Piece | None:
-    """The first stored piece that has another prediction for an example of this block."""
-    position = {e: j for j, e in enumerate(block.examples)}
-    for piece in pieces:
-        there = store.read_piece(block.setting, piece)
-        both = [(position[e], j) for j, e in enumerate(there.examples) if e in position]
-        if not both:
-            continue
-        ours, theirs = (np.array(x) for x in zip(*both, strict=True))
-        if not _same_rows(block.take([i]), ours, there, theirs):
-            return piece
-    return None
-
-
-def _same_rows(a: Block, ia: Any, b: Block, ib: Any) -> bool:
-    if not np.array_equal(a.predicted[0, ia], b.predicted[0, ib]):
-        return False
-    for x, y in ((a.runners_up, b.runners_up), (a.confidence, b.confidence), (a.scores, b.scores)):
-        if (x is None) != (y is None):
-            return False
-        if x is not None and y is not None:
-            if x.shape[2:] != y.shape[2:]:
-                return False
-            left, right = x[0, ia].astype(np.float32), y[0, ib].astype(np.float32)
-            if not np.array_equal(left, right, equal_nan=True):
-                return False
-    return True
-
-
 def _clash_message(setting: str, clashes: list[tuple[str, Piece]], origin: Provenance) -> str:
     first, piece = clashes[0]
     models = listed([m for m, _ in clashes])
@@ -352,6 +319,29 @@ def _table_digest(table: pa.Table) -> str:
     return hashlib.blake2b(sink.getvalue(), digest_size=12).hexdigest()
 
 
+def _checked(extra: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Further keys for a part's provenance, as a reader will get them."""
+    taken = sorted(({key for key, _ in PROVENANCE} - {"run"}) & set(extra or {}))
+    if taken:
+        raise BadInput(f"The provenance key '{taken[0]}' has a meaning already; choose another.")
+    try:
+        out: dict[str, Any] = json.loads(json.dumps(dict(extra or {}), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"The further provenance of a part is no JSON: {error}.") from error
+    return out
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,149}", name) or name.startswith(MERGED):
+        raise BadInput(
+            f"'{name}' cannot name a part: letters, digits and . _ = + - are allowed, 150 at most,"
+            f" the first a letter or digit; names with '{MERGED}' are for merged parts."
+        )
+
+
 def _part_name(folder: str, content: str) -> str:
-    mark = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
-    return f"{folder}/part-{mark}.parquet"
+    return f"{folder}/part-{_mark(content)}.parquet"
+
+
+def _mark(content: str) -> str:
+    return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()

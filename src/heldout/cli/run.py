@@ -1,0 +1,238 @@
+"""heldout run"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from heldout.cli.options import DEFAULT_STORE, StoreOption
+from heldout.cli.progress import progress
+from heldout.cli.show import put, say
+
+if TYPE_CHECKING:
+    from heldout.engine.plan import Plan
+    from heldout.engine.run import Done
+    from heldout.engine.study import Study
+
+_LISTED = 5
+
+
+def command(
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="A study file (.toml), or test sets: NAME=PATH, NAME@CLASSES=PATH,"
+            " NAME=PATH/SHIFT:NUMBER."
+        ),
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="A model's URI, such as timm:resnet50; repeatable."),
+    ] = None,
+    shifts: Annotated[
+        list[str] | None,
+        typer.Option("--shift", help="Run every test set under this, too; blur:1-3 is three."),
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan and its cost; run and store nothing.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", help="So many examples a set, evenly spread.", min=1)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Threads; one a core by default.", min=1)
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", help="Images a forward pass.", min=1)
+    ] = None,
+    shard_size: Annotated[
+        int | None, typer.Option("--shard-size", help="Images a shard, what a kill costs.", min=1)
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", help="float32, bfloat16 or float16.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Seed of random shifts; 0 by default.", min=0)
+    ] = None,
+    exif: Annotated[
+        bool, typer.Option("--exif", help="Turn images as EXIF says; the field does not.")
+    ] = False,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Store the score of every class, too.")
+    ] = False,
+    no_baselines: Annotated[
+        bool, typer.Option("--no-baselines", help="Do not add the class-matched clean settings.")
+    ] = False,
+    shard: Annotated[
+        str | None, typer.Option("--shard", help="I/N: the I-th of N parts, for an array job.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="ray, or ray:ADDRESS: run on its nodes.")
+    ] = None,
+    gpus: Annotated[float, typer.Option("--gpus", help="GPUs a worker of the cluster.", min=0)] = 0,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace rows that were made otherwise.")
+    ] = False,
+) -> None:
+    """Run models on images under shifts; killed, it resumes.
+
+    Run any models on any test sets under any shifts, and store every prediction. What is in the
+    store already is not run again; a killed run goes on where it was.
+
+    Example:  heldout run cifar10-test=images/ -m onnx:net.onnx --shift blur:1-3
+    """
+    from heldout.engine.run import run
+
+    flags = {
+        "limit": limit,
+        "workers": workers,
+        "batch_size": batch_size,
+        "shard_size": shard_size,
+        "device": device,
+        "precision": precision,
+        "seed": seed,
+    }
+    switches = {"exif": exif or None, "scores": scores or None}
+    given = {k: v for k, v in (flags | switches).items() if v is not None}
+    if no_baselines:
+        given["baselines"] = False
+    study = _study(targets or [], models or [], shifts or [], store, given)
+    only = _part(shard)
+    if dry_run:
+        _dry_run(study, replace, only)
+        return
+    with progress("Run") as step:
+        if cluster is not None:
+            from heldout.engine.cluster import run_on
+
+            plan, done = run_on(cluster, study, gpus=gpus, replace_rows=replace, progress=step)
+        else:
+            plan, done = run(study, replace_rows=replace, only=only, progress=step)
+    _report(plan, done, study)
+
+
+def _study(
+    targets: list[str], models: list[str], shifts: list[str], store: str, given: dict[str, Any]
+) -> Study:
+    """The study of a file with flags in its keys' place, or one made of flags alone."""
+    from dataclasses import replace
+
+    from heldout.engine.study import Study, WantedModel, merged, parse_target, read_study
+    from heldout.errors import BadInput
+
+    files = [t for t in targets if t.endswith(".toml") and "=" not in t]
+    sets = [parse_target(t) for t in targets if t not in files]
+    wanted = [WantedModel(uri) for uri in models]
+    if len(files) > 1:
+        raise BadInput(f"Give one study file, not {len(files)}: {', '.join(files)}.")
+    if files:
+        study = read_study(files[0])
+        study = replace(
+            study,
+            models=(*study.models, *wanted),
+            sets=merged((*study.sets, *sets), shifts),
+            **given,
+        )
+        return study if store == DEFAULT_STORE else replace(study, store=store)
+    if not sets or not wanted:
+        raise BadInput(
+            "A run needs test sets and models: heldout run NAME=PATH -m URI, or a study file:"
+            " heldout run study.toml. `heldout models` lists the kinds of models, `heldout"
+            " testsets` the sets that are known by name."
+        )
+    return Study(tuple(wanted), merged(sets, shifts), store, **given)
+
+
+def _part(text: str | None) -> tuple[int, int] | None:
+    from heldout.errors import BadInput
+
+    if text is None:
+        return None
+    i, slash, n = text.partition("/")
+    if not slash or not i.isdigit() or not n.isdigit() or not 1 <= int(i) <= int(n):
+        raise BadInput(f"--shard '{text}': write I/N with I from 1 to N, such as 3/16.")
+    return int(i), int(n)
+
+
+def _dry_run(study: Study, replace: bool, only: tuple[int, int] | None) -> None:
+    """The plan as a table and its cost in words."""
+    from heldout.engine.loading import planned
+    from heldout.engine.measure import cost_of
+    from heldout.engine.resume import shards_to_do
+    from heldout.engine.run import pairs
+    from heldout.engine.summary import plan_table
+    from heldout.store.files import Files
+    from heldout.store.read import Store
+    from heldout.store.schema import MARK
+
+    with progress("Plan") as step:
+        plan, models = planned(study, step)
+        here = Store.open(study.store) if Files(study.store).exists(MARK) else None
+        shards = shards_to_do(plan, here, replace=replace, only=only)
+        step("measuring", 0.5)
+        cost = cost_of(plan, models, shards)
+    put(plan_table(plan))
+    left = pairs(plan) - cost.predictions
+    say(
+        f"To do: {cost.decoded:,} images to decode, {cost.shifted:,} to shift, {cost.forwards:,}"
+        f" forward passes, {cost.predictions:,} predictions in {cost.shards:,} shards"
+        + (f" ({left:,} are in the store already)" if left and only is None else "")
+        + (f", the models in {cost.passes} passes" if cost.passes > 1 else "")
+        + f"; about {_bytes(cost.stored)} to store."
+    )
+    say(f"About {_time(cost.seconds)} on this machine, measured on {cost.sample:,} images.")
+    for note in plan.notes:
+        say(f"Note: {note}.")
+
+
+def _report(plan: Plan, done: Done, study: Study) -> None:
+    """What a run did, how the models did, and what to do next."""
+    from heldout.engine.summary import result_table
+
+    speed = done.predictions / done.seconds if done.seconds > 0 else 0
+    said = f"{done.predictions:,} predictions on {done.images:,} images"
+    say(
+        f"Stored {said} in {_time(done.seconds)} ({speed:,.0f} a second)."
+        if done.predictions
+        else "Nothing was left to run."
+    )
+    if done.there > 0 and done.there != done.predictions:
+        say(f"{done.there:,} predictions of the plan were in the store already.")
+    for note in plan.notes:
+        say(f"Note: {note}.")
+    if done.unreadable:
+        say(
+            f"{len(done.unreadable):,} images could not be read; each is a row with an error and"
+            " counts as wrong:"
+        )
+        for set_name, example, why in done.unreadable[:_LISTED]:
+            say(f"  {set_name}: {example}: {why}")
+        if len(done.unreadable) > _LISTED:
+            say(f"  and {len(done.unreadable) - _LISTED:,} more")
+    for model, bad in done.not_numbers.items():
+        say(f"Model '{model}' gave scores that are not numbers for {bad:,} predictions.")
+    for model in done.halved:
+        say(f"Memory did not suffice for a whole batch of '{model}'; batches were halved.")
+    table = result_table(plan, study.store)
+    if table is not None:
+        put(table)
+    say(f"Next: heldout results --store {study.store}, or heldout report.")
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -1,0 +1,251 @@
+"""What a study has to do: settings, who runs on which, and the shards that are left.
+
+A plan is made from the study and the store alone, so that every machine that makes it makes the
+same one. A shard's boundaries never depend on the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heldout.engine.matching import described, outputs_map
+from heldout.engine.scale import OUTSIDE, Scale, scale_of
+from heldout.engine.study import CLEAN, Study, WantedSet
+from heldout.errors import BadInput
+from heldout.images.geometry import Geometry
+from heldout.models.classifier import About
+from heldout.testsets.catalogue import baseline_of, setting_row
+from heldout.testsets.class_map import ClassMap
+from heldout.testsets.reader import Listing, TestSet
+
+FORWARDS_A_SHARD = 100_000
+SMALLEST_SHARD, LARGEST_SHARD = 250, 5_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setting:
+    """One setting of the plan: its row for the store, the shift, its classes and its examples.
+
+    rows: positions in the test set's listing, ascending. label: (n,) of those rows; maps: for every
+    model its outputs; fingerprints: for every model a digest of all that decides its rows.
+    """
+
+    name: str
+    set_name: str
+    chosen: str
+    shift: str
+    row: Mapping[str, Any]
+    scale: Scale
+    rows: NDArray[np.int64]
+    maps: Mapping[str, ClassMap]
+    fingerprints: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Models that lack the same examples of a setting; rows: positions, ascending."""
+
+    setting: str
+    models: tuple[str, ...]
+    rows: tuple[int, ...]
+
+    def mark(self, fingerprints: Mapping[str, str]) -> str:
+        """The same for the same work, whoever plans it: names the part that holds its rows."""
+        text = json.dumps([self.setting, [[m, fingerprints[m]] for m in self.models], self.rows])
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """A pure task: some examples of one test set, and which models lack them in which settings."""
+
+    set_name: str
+    number: int
+    entries: tuple[Entry, ...]
+
+    @cached_property
+    def rows(self) -> tuple[int, ...]:
+        """All positions, ascending."""
+        return tuple(sorted({r for e in self.entries for r in e.rows}))
+
+    @cached_property
+    def settings(self) -> tuple[str, ...]:
+        """Names of the settings, each once."""
+        return tuple(dict.fromkeys(e.setting for e in self.entries))
+
+    @cached_property
+    def _models(self) -> dict[str, dict[str, frozenset[int]]]:
+        found: dict[str, dict[str, frozenset[int]]] = {}
+        for e in self.entries:
+            rows = frozenset(e.rows)
+            for m in e.models:
+                found.setdefault(e.setting, {})[m] = rows
+        return found
+
+    def models_of(self, setting: str) -> list[str]:
+        """The models that run in a setting."""
+        return list(self._models[setting])
+
+    def rows_of(self, setting: str, model: str) -> frozenset[int]:
+        """The positions that a model lacks in a setting."""
+        return self._models[setting][model]
+
+    def of_models(self, models: Collection[str]) -> Shard | None:
+        """The shard for some of its models only; None when there is nothing left."""
+        kept = [
+            replace(e, models=mine)
+            for e in self.entries
+            if (mine := tuple(m for m in e.models if m in models))
+        ]
+        return Shard(self.set_name, self.number, tuple(kept)) if kept else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """All that a run has to do. groups: models that are held in memory together, pass by pass.
+
+    todo: shards in order, pass by pass. done: pairs of model and example that are there already.
+    """
+
+    study: Study
+    sets: Mapping[str, TestSet]
+    abouts: Mapping[str, About]
+    settings: tuple[Setting, ...]
+    shard_size: int
+    notes: tuple[str, ...]
+
+    def setting(self, name: str) -> Setting:
+        """The setting of that name."""
+        return next(s for s in self.settings if s.name == name)
+
+    def of_set(self, set_name: str) -> list[Setting]:
+        """The settings on one test set."""
+        return [s for s in self.settings if s.set_name == set_name]
+
+    def geometry(self, model: str) -> Geometry | None:
+        """What a model wants to see."""
+        return self.abouts[model].preprocessing.geometry
+
+
+def make_plan(
+    study: Study,
+    sets: Mapping[str, TestSet],
+    abouts: Mapping[str, About],
+) -> Plan:
+    """The plan of a study whose test sets are open and whose models are known.
+
+    abouts: by the models' names in the store. Raises BadInput where models and classes do not fit.
+    """
+    notes: list[str] = []
+    settings: list[Setting] = []
+    for wanted in study.sets:
+        listing = sets[wanted.name].listing
+        notes += listing.notes
+        for chosen in _lists(study, wanted):
+            scale = scale_of(wanted.name, chosen, listing, list(abouts.values()))
+            notes += scale.notes
+            rows = _rows(study, scale)
+            if not len(rows):
+                raise BadInput(
+                    f"Test set '{_said(wanted.name, chosen)}' has no example of those classes."
+                )
+            for shift in [t for c, t in wanted.pairs if c == chosen] or [CLEAN]:
+                settings.append(
+                    _setting(study, wanted, chosen, shift, listing, scale, rows, abouts, notes)
+                )
+    # Two ways of saying the same setting are one setting.
+    settings = list({s.name: s for s in reversed(settings)}.values())[::-1]
+    size = study.shard_size or _shard_size(len(abouts), settings)
+    return Plan(study, sets, abouts, tuple(settings), size, tuple(dict.fromkeys(notes)))
+
+
+def digest_of(listing: Listing) -> str:
+    """A digest of a test set's ids and labels: the same examples in the same order."""
+    h = hashlib.blake2b("\n".join(listing.examples).encode(), digest_size=12)
+    h.update(np.ascontiguousarray(listing.label.astype(np.int32)).data)
+    h.update("\n".join(listing.classes).encode())
+    return h.hexdigest()
+
+
+def _lists(study: Study, wanted: WantedSet) -> list[str]:
+    """The class lists of a set: those asked for, and those that other sets of the study need."""
+    lists = list(wanted.lists)
+    if study.baselines:
+        for other in study.sets:
+            needs = baseline_of(other.name)
+            if needs is not None and needs[0] == wanted.name and needs[1]:
+                lists.append(needs[1])
+    return list(dict.fromkeys(lists))
+
+
+def _rows(study: Study, scale: Scale) -> NDArray[np.int64]:
+    """Positions of the setting's examples; with a limit, evenly spread over them."""
+    rows = np.flatnonzero(scale.label != OUTSIDE).astype(np.int64)
+    if study.limit and study.limit < len(rows):
+        rows = rows[np.arange(study.limit) * len(rows) // study.limit]
+    return rows
+
+
+def _setting(
+    study: Study,
+    wanted: WantedSet,
+    chosen: str,
+    shift: str,
+    listing: Listing,
+    scale: Scale,
+    rows: NDArray[np.int64],
+    abouts: Mapping[str, About],
+    notes: list[str],
+) -> Setting:
+    text = "" if shift == CLEAN else shift
+    maps: dict[str, ClassMap] = {}
+    marks: dict[str, str] = {}
+    for name, about in abouts.items():
+        maps[name], said = outputs_map(scale, about, wanted.name)
+        notes += said
+        marks[name] = _fingerprint(study, wanted, about, scale, maps[name], text)
+    whole = len(rows) == int((scale.label != OUTSIDE).sum())
+    row = dict(setting_row(wanted.name, chosen or None, text or None, len(rows)))
+    if not whole:
+        row["n"] = len(rows)
+    return Setting(str(row["setting"]), wanted.name, chosen, text, row, scale, rows, maps, marks)
+
+
+def _fingerprint(
+    study: Study, wanted: WantedSet, about: About, scale: Scale, outputs: ClassMap, shift: str
+) -> str:
+    """All that decides a model's rows in a setting, whichever machine makes them."""
+    facts = {
+        "weights": about.weights,
+        "preprocessing": about.preprocessing.record(),
+        "score_kind": about.score_kind,
+        "precision": study.precision,
+        "classes": described(scale),
+        "outputs": [list(m) for m in outputs.members],
+        "shift": shift,
+        "seed": study.seed if shift else None,
+        "exif": study.exif,
+        "scores": study.scores,
+    }
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def _shard_size(models: int, settings: Sequence[Setting]) -> int:
+    per_set: dict[str, int] = {}
+    for s in settings:
+        per_set[s.set_name] = per_set.get(s.set_name, 0) + 1
+    work = models * max(per_set.values(), default=1)
+    return int(np.clip(FORWARDS_A_SHARD // max(work, 1), SMALLEST_SHARD, LARGEST_SHARD))
+
+
+def _said(name: str, chosen: str) -> str:
+    return f"{name}@{chosen}" if chosen else name

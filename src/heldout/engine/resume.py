@@ -1,0 +1,137 @@
+"""What a store holds already of a plan: finished rows are never run again.
+
+Every part that the engine writes says which positions of which test set it covers, and with what
+fingerprint of model, preprocessing, shift and seed. A shard that was finished, here or elsewhere,
+is recognised by that alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heldout.engine.plan import Entry, Plan, Setting, Shard, digest_of
+from heldout.errors import ConflictError
+from heldout.store.pieces import origins
+from heldout.store.provenance import listed, origin_in_words
+from heldout.store.read import Store
+
+RUN = "run"
+
+
+def spans(rows: NDArray[np.int64]) -> list[list[int]]:
+    """Ascending positions as [first, end, step] runs.
+
+    >>> spans(np.array([0, 1, 2, 10, 20, 30]))
+    [[0, 3, 1], [10, 31, 10]]
+    """
+    out: list[list[int]] = []
+    i = 0
+    rows = np.asarray(rows)
+    while i < len(rows):
+        step = int(rows[i + 1] - rows[i]) if i + 1 < len(rows) else 1
+        breaks = np.flatnonzero(np.diff(rows[i:]) != step)
+        j = i + int(breaks[0]) if len(breaks) else len(rows) - 1
+        out.append([int(rows[i]), int(rows[j]) + 1, step])
+        i = j + 1
+    return out
+
+
+def positions(runs: list[list[int]]) -> NDArray[np.int64]:
+    """The positions behind `spans`.
+
+    >>> positions([[0, 3, 1], [10, 31, 10]]).tolist()
+    [0, 1, 2, 10, 20, 30]
+    """
+    if not runs:
+        return np.zeros(0, np.int64)
+    return np.concatenate([np.arange(a, b, s, dtype=np.int64) for a, b, s in runs])
+
+
+def shards_to_do(
+    plan: Plan, store: Store | None, *, replace: bool = False, only: tuple[int, int] | None = None
+) -> list[Shard]:
+    """The shards that are left, test set by test set.
+
+    only: (i, n) takes every n-th shard beginning with the i-th (from 1), as an array job does.
+    Raises ConflictError where the store has rows of the same name that were made otherwise.
+    """
+    out: list[Shard] = []
+    number = 0
+    for set_name in dict.fromkeys(s.set_name for s in plan.settings):
+        lacking = _lacking(plan, store, set_name, replace)
+        for rows in chunks(plan, set_name):
+            if entries := _entries(rows, lacking):
+                out.append(Shard(set_name, number, entries))
+            number += 1
+    if only is not None:
+        i, n = only
+        out = [s for s in out if s.number % n == i - 1]
+    return out
+
+
+def chunks(plan: Plan, set_name: str) -> list[NDArray[np.int64]]:
+    """The positions of a test set that its settings need, cut into shards."""
+    needed = np.unique(np.concatenate([s.rows for s in plan.of_set(set_name)]))
+    return [needed[i : i + plan.shard_size] for i in range(0, len(needed), plan.shard_size)]
+
+
+def _lacking(
+    plan: Plan, store: Store | None, set_name: str, replace: bool
+) -> dict[tuple[str, str], NDArray[np.bool_]]:
+    """Per setting and model the positions that are wanted and not in the store."""
+    n = len(plan.sets[set_name].listing.examples)
+    mark = digest_of(plan.sets[set_name].listing)
+    lacking: dict[tuple[str, str], NDArray[np.bool_]] = {}
+    for s in plan.of_set(set_name):
+        there = {} if store is None else _there(s, store, mark, n, replace)
+        wanted = np.zeros(n, bool)
+        wanted[s.rows] = True
+        for model in plan.abouts:
+            left = wanted & ~there[model] if model in there else wanted
+            if left.any():
+                lacking[s.name, model] = left
+    return lacking
+
+
+def _entries(
+    rows: NDArray[np.int64], lacking: Mapping[tuple[str, str], NDArray[np.bool_]]
+) -> tuple[Entry, ...]:
+    """What is left of a chunk: models that lack the same examples of a setting go together."""
+    groups: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for (setting, model), left in lacking.items():
+        mine = rows[left[rows]]
+        if len(mine):
+            groups.setdefault((setting, tuple(mine.tolist())), []).append(model)
+    return tuple(Entry(s, tuple(models), key) for (s, key), models in groups.items())
+
+
+def _there(
+    setting: Setting, store: Store, mark: str, n: int, replace: bool
+) -> dict[str, NDArray[np.bool_]]:
+    """Per model the positions that the store has, made the same way."""
+    covered: dict[str, NDArray[np.bool_]] = {}
+    others: dict[str, Mapping[str, Any]] = {}
+    for piece in store.pieces(setting.name):
+        if piece.model not in setting.fingerprints:
+            continue
+        for record in origins(piece):
+            run = record.get(RUN) or {}
+            same = run.get("fingerprints", {}).get(piece.model)
+            if run.get("set") == mark and same == setting.fingerprints[piece.model]:
+                covered.setdefault(piece.model, np.zeros(n, bool))[positions(run["rows"])] = True
+            else:
+                others[piece.model] = record
+    if others and not replace:
+        first = next(iter(others))
+        names = listed([f"'{m}'" for m in others])
+        raise ConflictError(
+            f"Setting '{setting.name}': the store has rows of {names} that were made otherwise"
+            " (other weights, preprocessing, precision, seed or images), from"
+            f" {origin_in_words(others[first])}. Nothing was run. Use --replace to put new rows in"
+            " their place, give the model another name (?name=…), or use another --store."
+        )
+    return covered

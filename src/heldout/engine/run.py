@@ -1,0 +1,169 @@
+"""Running a plan on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from heldout.engine import answers as answering
+from heldout.engine.answers import Answers, Batch, answers, batches_of
+from heldout.engine.loading import Models, cores, memory, on_gpu, passes, planned
+from heldout.engine.parts import Collected, write_shard, write_tables
+from heldout.engine.pictures import Pictures, pictures
+from heldout.engine.plan import Plan, Shard
+from heldout.engine.resume import shards_to_do
+from heldout.engine.stream import in_order
+from heldout.engine.study import Study
+from heldout.images.decode import Decoding
+from heldout.store.read import Store
+from heldout.testsets.catalogue import known
+
+Progress = Callable[[str, float], None]
+CPU_BATCH, GPU_BATCH = 32, 256
+
+
+@dataclass(slots=True)
+class Done:
+    """What a run did. predictions: rows written; there: rows that the store had already.
+
+    unreadable: (test set, example, reason) of images without a picture; not_numbers: rows by model
+    whose scores were not numbers; halved: models whose batches did not fit into memory.
+    """
+
+    predictions: int = 0
+    there: int = 0
+    images: int = 0
+    shards: int = 0
+    seconds: float = 0.0
+    unreadable: list[tuple[str, str, str]] = field(default_factory=list)
+    not_numbers: dict[str, int] = field(default_factory=dict)
+    halved: tuple[str, ...] = ()
+
+    def add(self, other: Done) -> None:
+        """Add what another run of the same plan did; `there` and `seconds` stay."""
+        self.predictions += other.predictions
+        self.images += other.images
+        self.shards += other.shards
+        self.unreadable += [u for u in other.unreadable if u not in self.unreadable]
+        for model, bad in other.not_numbers.items():
+            self.not_numbers[model] = self.not_numbers.get(model, 0) + bad
+        self.halved = tuple(sorted({*self.halved, *other.halved}))
+
+
+def run(
+    study: Study,
+    *,
+    replace_rows: bool = False,
+    only: tuple[int, int] | None = None,
+    progress: Progress = lambda what, part: None,
+) -> tuple[Plan, Done]:
+    """Run what is left of a study and store it, shard by shard.
+
+    only: (i, n), the i-th of n equal parts of the work. replace_rows: rows of the same names that
+    were made otherwise are replaced. Raises HeldoutError; what was finished stays in the store.
+    """
+    plan, models = planned(study, lambda what, part: progress(what, 0.0))
+    store = Store.create(study.store)
+    shards = shards_to_do(plan, store, replace=replace_rows, only=only)
+    write_tables(store, plan)
+    done = execute(plan, models, store, shards, replace_rows=replace_rows, progress=progress)
+    return plan, done
+
+
+def execute(
+    plan: Plan,
+    models: Models,
+    store: Store,
+    shards: Sequence[Shard],
+    *,
+    replace_rows: bool = False,
+    progress: Progress = lambda what, part: None,
+) -> Done:
+    """Run some shards of a plan here."""
+    start = time.perf_counter()
+    done = Done(there=pairs(plan) - sum(size_of(s) for s in shards))
+    total = max(sum(size_of(s) for s in shards), 1)
+    answering.halved.clear()
+    for group in passes(plan.abouts, memory() // 2):
+        mine = [s for shard in shards if (s := shard.of_models(group)) is not None]
+        if not mine:
+            continue
+        models.keep(group)
+        for finished, result in computed(plan, models, mine):
+            if result is not None:
+                done.images += result.images
+                done.predictions += result.predictions + len(result.errors)
+                speed = done.predictions / (time.perf_counter() - start)
+                progress(f"{speed:,.0f} predictions/s", done.predictions / total)
+            if finished is not None:
+                write_shard(store, plan, finished, replace=replace_rows)
+                _count(done, plan, finished)
+    done.halved = tuple(sorted(answering.halved))
+    done.seconds = time.perf_counter() - start
+    progress("done", 1.0)
+    return done
+
+
+def computed(
+    plan: Plan, models: Models, shards: Iterable[Shard]
+) -> Iterator[tuple[Collected | None, Answers | None]]:
+    """Every batch's answers as they come, and every shard's when its last batch is there.
+
+    On a CPU each thread takes a batch all the way; on a GPU threads prepare the next batches while
+    one is in the models.
+    """
+    study = plan.study
+    gpu = on_gpu(study.device)
+    workers = study.workers or cores()
+    size = study.batch_size or (GPU_BATCH if gpu else CPU_BATCH)
+
+    def prepare(batch: Batch) -> Pictures:
+        entry = known(batch.shard.set_name)
+        border = entry.border if entry is not None else 0
+        names = dict.fromkeys(m for e in batch.shard.entries for m in e.models)
+        geometries = list(dict.fromkeys(plan.geometry(m) for m in names))
+        how = Decoding(exif=study.exif, border=border)
+        return pictures(plan.sets[batch.shard.set_name], batch.rows, geometries, how)
+
+    def whole(batch: Batch) -> Answers:
+        return answers(plan, models, batch, prepare(batch))
+
+    batches = (b for s in shards for b in batches_of(s, size))
+    results: Iterable[tuple[Batch, Answers]]
+    if gpu:
+        ready = in_order(prepare, batches, workers, ahead=workers + 2)
+        results = ((b, answers(plan, models, b, seen)) for b, seen in ready)
+    else:
+        results = in_order(whole, batches, workers, ahead=workers + 1)
+    collected: Collected | None = None
+    for batch, result in results:
+        if collected is None or collected.shard is not batch.shard:
+            collected = Collected(batch.shard)
+        collected.add(result)
+        yield (collected if batch.last else None), result
+        if batch.last:
+            collected = None
+
+
+def pairs(plan: Plan) -> int:
+    """Predictions of the whole plan: models × examples, over all settings."""
+    return sum(len(s.rows) * len(plan.abouts) for s in plan.settings)
+
+
+def size_of(shard: Shard) -> int:
+    """Predictions of a shard."""
+    return sum(len(e.models) * len(e.rows) for e in shard.entries)
+
+
+def _count(done: Done, plan: Plan, finished: Collected) -> None:
+    done.shards += 1
+    ids = plan.sets[finished.shard.set_name].listing.examples
+    for row, why in sorted(finished.errors.items()):
+        entry = (finished.shard.set_name, ids[row], why)
+        if entry not in done.unreadable:
+            done.unreadable.append(entry)
+    for (_, model), found in finished.rows.items():
+        bad = sum(int(rows.bad.sum()) for _, rows in found)
+        if bad:
+            done.not_numbers[model] = done.not_numbers.get(model, 0) + bad

@@ -1,0 +1,174 @@
+"""The classes on which a setting is scored, and every example's place among them.
+
+The rule: a label space (ImageNet's 1,000 classes, CIFAR-10) decides where the catalogue, the class
+ids or the model tell it; else the models' own class names; else the test set's classes in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heldout.errors import BadInput, HeldoutError, not_found
+from heldout.models.classifier import About
+from heldout.testsets.catalogue import Known, class_list, known
+from heldout.testsets.class_map import ClassMap, home, whole
+from heldout.testsets.reader import Listing
+from heldout.testsets.spaces import Space, find, recognise, space
+
+OUTSIDE = -2
+PRESENT = "present"  # SET@present: the classes that have examples
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scale:
+    """Classes and labels of SET or SET@LIST.
+
+    map: members are positions in the label space, or where there is none among `width` classes: the
+    models' where they name them, else the test set's. label: (n,) index into the map's classes for
+    every example of the listing; -1 without a label, -2 (OUTSIDE) for an example whose class is not
+    in the list: it does not belong to the setting.
+    """
+
+    map: ClassMap
+    space: Space | None
+    label: NDArray[np.int32]
+    any_of: list[list[int]] | None
+    width: int
+    notes: tuple[str, ...]
+
+
+def scale_of(set_name: str, chosen: str, listing: Listing, abouts: Sequence[About]) -> Scale:
+    """The classes of SET ('' chosen) or SET@LIST for these models. Raises BadInput or NotFound."""
+    entry = known(set_name)
+    there, notes = _space_of(entry, listing, abouts)
+    if there is None:
+        full, place = _by_name(listing, abouts)
+        width = len(full.classes)
+        if chosen:
+            full, place = _narrowed(set_name, chosen, full, place, listing)
+        return _scale(full, None, width, place, listing, notes)
+    size = len(there.classes)
+    full = entry.classes if entry is not None and entry.classes is not None else whole(there)
+    own = {c: i for i, c in enumerate(full.classes)}
+    if not chosen and all(c in own for c in _used(listing)):
+        place = np.array([own.get(c, OUTSIDE) for c in listing.classes], np.int32)
+        return _scale(full, there, size, place, listing, notes)
+    at = _positions(set_name, listing, there)
+    if chosen == PRESENT:
+        full = _with_examples(full, listing, at)
+    elif chosen:
+        full = class_list(chosen, there)
+    seats = home(full, size)
+    place = np.array([OUTSIDE if i < 0 or seats[i] < 0 else seats[i] for i in at], np.int32)
+    return _scale(full, there, size, place, listing, notes)
+
+
+def _space_of(
+    entry: Known | None, listing: Listing, abouts: Sequence[About]
+) -> tuple[Space | None, tuple[str, ...]]:
+    if entry is not None:
+        return space(entry.space), ()
+    found = recognise(listing.classes)
+    if found is not None:
+        return found, ()
+    told = {a.space for a in abouts if a.space}
+    if len(told) == 1 and listing.classes and all(c.isdigit() for c in listing.classes):
+        there = space(told.pop())
+        if max(int(c) for c in listing.classes) < len(there.classes):
+            note = f"class folders are numbers and were taken as positions in {there.name}"
+            return there, (note,)
+    return None, ()
+
+
+def _scale(
+    full: ClassMap,
+    there: Space | None,
+    width: int,
+    place: NDArray[np.int32],
+    listing: Listing,
+    notes: tuple[str, ...],
+) -> Scale:
+    """place: (classes of the listing,) index into the map's classes, or -2."""
+    label = np.append(place, np.int32(-1))[listing.label].astype(np.int32)
+    any_of = None
+    if listing.any_of is not None:
+        any_of = [[int(place[k]) for k in kinds if place[k] >= 0] for kinds in listing.any_of]
+    return Scale(full, there, label, any_of, width, notes)
+
+
+def _used(listing: Listing) -> list[str]:
+    """Classes that have examples."""
+    return [listing.classes[i] for i in np.unique(listing.label[listing.label >= 0])]
+
+
+def _positions(set_name: str, listing: Listing, there: Space) -> list[int]:
+    """The listing's classes as positions in the space; -1 for one without examples that is none."""
+    used = set(_used(listing))
+    out = []
+    for name in listing.classes:
+        if name in used:
+            try:
+                out.append(find(name, there))
+            except HeldoutError as error:
+                raise BadInput(
+                    f"Test set '{set_name}': {error} Rename or remove that folder, or name the"
+                    " classes with ?classes=FILE."
+                ) from error
+        else:
+            at = there.index(name)
+            out.append(-1 if at is None else at)
+    return out
+
+
+def _with_examples(full: ClassMap, listing: Listing, at: Sequence[int]) -> ClassMap:
+    """The classes of the map that have examples in the set."""
+    used = {at[i] for i in np.unique(listing.label[listing.label >= 0])}
+    return _kept(full, [i for i, ms in enumerate(full.members) if used & set(ms)])
+
+
+def _kept(full: ClassMap, keep: Sequence[int]) -> ClassMap:
+    return ClassMap(
+        tuple(full.classes[i] for i in keep),
+        tuple(full.class_names[i] for i in keep),
+        tuple(full.members[i] for i in keep),
+        full.reduction,
+    )
+
+
+def _by_name(listing: Listing, abouts: Sequence[About]) -> tuple[ClassMap, NDArray[np.int32]]:
+    """The models' classes where all agree on them and they hold the set's; else the set's own."""
+    own = ClassMap(
+        tuple(listing.classes),
+        tuple(listing.class_names),
+        tuple((i,) for i in range(len(listing.classes))),
+    )
+    named = {a.classes for a in abouts}
+    classes = next(iter(named)) if len(named) == 1 else None
+    if classes is None:
+        return own, np.arange(len(listing.classes), dtype=np.int32)
+    position = {c.casefold(): i for i, c in enumerate(classes)}
+    if not all(c.casefold() in position for c in listing.classes):
+        return own, np.arange(len(listing.classes), dtype=np.int32)
+    place = np.array([position[c.casefold()] for c in listing.classes], np.int32)
+    pretty = dict(zip(place.tolist(), listing.class_names, strict=True))
+    names = tuple(pretty.get(i, c) for i, c in enumerate(classes))
+    return ClassMap(classes, names, tuple((i,) for i in range(len(classes)))), place
+
+
+def _narrowed(
+    set_name: str, chosen: str, full: ClassMap, place: NDArray[np.int32], listing: Listing
+) -> tuple[ClassMap, NDArray[np.int32]]:
+    """SET@LIST without a label space: the list names classes, with commas between them."""
+    wanted = _used(listing) if chosen == PRESENT else chosen.split(",")
+    position = {c.casefold(): i for i, c in enumerate(full.classes)}
+    for name in wanted:
+        if name.casefold() not in position:
+            raise not_found("class", name, full.classes, f"'{set_name}'")
+    keep = sorted(position[w.casefold()] for w in wanted)
+    seats = np.full(len(full.classes), OUTSIDE, np.int32)
+    seats[keep] = np.arange(len(keep))
+    return _kept(full, keep), seats[place]

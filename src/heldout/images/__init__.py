@@ -1,0 +1,1 @@
+"""Pixels: from a file's bytes to an RGB picture, and from that to a model's input size."""

@@ -1,0 +1,316 @@
+"""The engine from folders of images to rows: the same rows however they are made."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinyset
+from heldout.engine.run import Done, run
+from heldout.engine.study import Study, WantedModel, merged, parse_target
+from heldout.errors import BadInput, ConflictError, NotFound
+from heldout.store.read import Store
+
+SHIFTS = ("blur:1", "noise:0.2", "noise:0.1+jpeg:30")
+
+
+def study(tmp_path: Path, store: str = "rows", **changes: object) -> Study:
+    """Two models on one set, clean and under three shifts; made once, then only named."""
+    images = tmp_path / "images"
+    if not images.exists():
+        tinyset.folder(images)
+    uris = [tinyset.model(tmp_path / "models", n, s) for n, s in (("one", 0.05), ("two", 0.5))]
+    sets = merged([parse_target(f"squares={images}")], SHIFTS)
+    made = Study(tuple(WantedModel(u) for u in uris), sets, str(tmp_path / store), shard_size=16)
+    return replace(made, **changes)
+
+
+def rows(url: str) -> dict[tuple[str, str, str], tuple[object, ...]]:
+    """Every row of a store: (setting, model, example) -> what it says."""
+    store = Store.open(url)
+    columns = ("runners_up", "confidence", "error")
+    out: dict[tuple[str, str, str], tuple[object, ...]] = {}
+    for setting in store.settings_with_predictions():
+        block = store.predictions(setting, columns=columns)
+        for i, model in enumerate(block.models):
+            for j, example in enumerate(block.examples):
+                assert block.runners_up is not None
+                assert block.confidence is not None
+                out[setting, model, example] = (
+                    int(block.predicted[i, j]),
+                    tuple(block.runners_up[i, j].tolist()),
+                    np.float32(block.confidence[i, j]).tobytes(),
+                    None if block.error is None else block.error[i, j],
+                )
+    return out
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> tuple[Study, dict[tuple[str, str, str], tuple[object, ...]]]:
+    wanted = study(tmp_path)
+    run(wanted)
+    return wanted, rows(wanted.store)
+
+
+def test_every_model_on_every_setting(whole: tuple[Study, dict]) -> None:
+    wanted, found = whole
+    assert len(found) == 2 * 4 * 60
+    assert {s for s, _, _ in found} == {"squares", *(f"squares/{s}" for s in SHIFTS)}
+    clean = Store.open(wanted.store).label_set_of("squares")
+    assert clean is not None
+    assert clean.classes == ["blue", "green", "red"]
+    right = sum(
+        found["squares", "one", e][0] == label
+        for e, label in zip(clean.examples, clean.label, strict=True)
+    )
+    assert 40 <= right < 60  # a fifth of the squares has another class's colour
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"batch_size": 1},
+        {"batch_size": 7, "workers": 3},
+        {"shard_size": 5, "workers": 1},
+        {"shard_size": 1000, "batch_size": 60},
+    ],
+)
+def test_batches_shards_and_workers_change_nothing(
+    tmp_path: Path, whole: tuple[Study, dict], changes: dict[str, int]
+) -> None:
+    other = replace(whole[0], store=str(tmp_path / "other"), **changes)
+    run(other)
+    assert rows(other.store) == whole[1]
+
+
+def test_another_seed_changes_random_shifts_only(tmp_path: Path, whole: tuple[Study, dict]) -> None:
+    other = replace(whole[0], store=str(tmp_path / "other"), seed=1)
+    run(other)
+    differing = {key[0] for key, row in rows(other.store).items() if row != whole[1][key]}
+    assert differing == {"squares/noise:0.2", "squares/noise:0.1+jpeg:30"}
+
+
+def test_what_is_there_is_not_run_again(whole: tuple[Study, dict]) -> None:
+    _, done = run(whole[0])
+    assert (done.predictions, done.there, done.images) == (0, 480, 0)
+    assert rows(whole[0].store) == whole[1]
+
+
+def test_a_limit_then_the_rest(tmp_path: Path, whole: tuple[Study, dict]) -> None:
+    part = replace(whole[0], store=str(tmp_path / "part"), limit=10)
+    _, first = run(part)
+    assert first.predictions == 10 * 8
+    examples = {e.split("/")[0] for _, _, e in rows(part.store)}
+    assert examples == {"blue", "green", "red"}  # spread over a set that is sorted by class
+    _, second = run(replace(part, limit=0))
+    assert (second.predictions, second.there) == (480 - 80, 80)
+    assert rows(part.store) == whole[1]
+
+
+def test_parts_of_an_array_job_make_the_whole(tmp_path: Path, whole: tuple[Study, dict]) -> None:
+    part = replace(whole[0], store=str(tmp_path / "parts"))
+    sizes = [run(part, only=(i, 3))[1].predictions for i in (1, 2, 3)]
+    assert sum(sizes) == 480
+    assert min(sizes) > 0
+    assert rows(part.store) == whole[1]
+
+
+def test_one_more_model_and_one_more_shift_run_alone(whole: tuple[Study, dict]) -> None:
+    more = replace(
+        whole[0],
+        models=(*whole[0].models, WantedModel(whole[0].models[0].uri, "third")),
+        sets=merged(whole[0].sets, ["jpeg:10"]),
+    )
+    _, done = run(more)
+    assert done.predictions == 4 * 60 + 3 * 60
+    found = rows(more.store)
+    assert {k: v for k, v in found.items() if k in whole[1]} == whole[1]
+    assert all(found["squares", "third", e] == v for (s, m, e), v in whole[1].items()
+               if (s, m) == ("squares", "one"))  # fmt: skip
+
+
+def test_the_same_name_for_another_model_is_refused_then_replaced(
+    tmp_path: Path, whole: tuple[Study, dict]
+) -> None:
+    tinyset.model(tmp_path / "models", "one", 5.0)
+    with pytest.raises(ConflictError, match="made otherwise"):
+        run(whole[0])
+    assert rows(whole[0].store) == whole[1]
+    run(whole[0], replace_rows=True)
+    found = rows(whole[0].store)
+    assert len(found) == 480
+    assert {k[1] for k, v in found.items() if v != whole[1][k]} == {"one"}
+    _, again = run(whole[0])
+    assert again.predictions == 0
+
+
+def test_an_unreadable_image_is_an_error_row(tmp_path: Path) -> None:
+    wanted = study(tmp_path)
+    tinyset.damaged(tmp_path / "images", ["blue/0003.png", "red/0019.png"])
+    (tmp_path / "images/green/0000.png").write_bytes(b"")
+    _, done = run(wanted)
+    assert sorted(e for _, e, _ in done.unreadable) == [
+        "blue/0003.png", "green/0000.png", "red/0019.png",
+    ]  # fmt: skip
+    found = rows(wanted.store)
+    assert len(found) == 480
+    broken = found["squares/blur:1", "two", "green/0000.png"]
+    assert broken[0] == -1
+    assert "empty" in str(broken[3])
+    _, again = run(wanted)
+    assert again.predictions == 0
+
+
+def test_scores_that_are_not_numbers_are_counted(tmp_path: Path) -> None:
+    uri = tinyset.model(tmp_path / "models", "hollow", before="images = images * np.nan")
+    tinyset.folder(tmp_path / "images")
+    sets = merged([parse_target(f"squares={tmp_path}/images")])
+    wanted = Study((WantedModel(uri),), sets, str(tmp_path / "rows"))
+    _, done = run(wanted)
+    assert done.not_numbers == {"hollow": 60}
+    assert all(row[0] == -1 for row in rows(wanted.store).values())
+
+
+@pytest.mark.parametrize(
+    ("target", "error", "says"),
+    [
+        ("squares={}/nowhere", BadInput, "nowhere"),
+        ("squares@purple={}/images", NotFound, "purple"),
+        ("imagenet-val={}/images", BadInput, "class 'blue'|classes"),
+    ],
+)
+def test_sets_that_do_not_fit(
+    tmp_path: Path, target: str, error: type[Exception], says: str
+) -> None:
+    wanted = study(tmp_path)
+    sets = merged([parse_target(target.format(tmp_path))])
+    with pytest.raises((error, NotFound), match=says):
+        run(replace(wanted, sets=sets))
+    assert not Path(wanted.store).exists()
+
+
+def test_a_model_of_other_classes_is_refused(tmp_path: Path) -> None:
+    wanted = study(tmp_path)
+    (tmp_path / "images/yellow").mkdir()
+    source = tmp_path / "images/blue/0000.png"
+    (tmp_path / "images/yellow/0000.png").write_bytes(source.read_bytes())
+    with pytest.raises(BadInput, match="yellow"):
+        run(wanted)
+
+
+def test_restricted_to_some_classes(tmp_path: Path) -> None:
+    wanted = study(tmp_path)
+    sets = merged([parse_target(f"squares@blue,red={tmp_path}/images")])
+    run(replace(wanted, sets=sets))
+    found = rows(wanted.store)
+    assert {k[0] for k in found} == {"squares@blue,red"}
+    assert len(found) == 2 * 40
+    assert {row[0] for row in found.values()} == {0, 1}
+
+
+def start(wanted: Study, tmp_path: Path) -> subprocess.Popen[bytes]:
+    """The study in a process of its own, by the command line."""
+    command = [sys.executable, "-m", "heldout", "run", f"squares={tmp_path}/images",
+               "--store", wanted.store, "--shard-size", "16", "--batch-size", "4"]  # fmt: skip
+    for m in wanted.models:
+        command += ["-m", m.uri]
+    for s in SHIFTS:
+        command += ["--shift", s]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def finished(wanted: Study) -> int:
+    """Rows that are in a store now, whatever its state."""
+    try:
+        return len(rows(wanted.store))
+    except Exception:
+        return 0
+
+
+def test_killed_at_random_moments_then_resumed(tmp_path: Path, whole: tuple[Study, dict]) -> None:
+    """kill -9 again and again; what is resumed repeats at most a shard and ends with the same."""
+    slow = study(tmp_path, "killed")
+    for name, sharpness in (("one", 0.05), ("two", 0.5)):
+        tinyset.model(tmp_path / "models", name, sharpness, before="time.sleep(0.04)")
+    rng = random.Random(7)
+    seen = []
+    for _ in range(4):
+        process = start(slow, tmp_path)
+        before, deadline = finished(slow), time.monotonic() + 30
+        while finished(slow) <= before and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(rng.random() * 0.3)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        seen.append(finished(slow))
+    assert seen == sorted(seen)
+    assert 0 < seen[0] < 480
+    last = start(slow, tmp_path)
+    _, said = last.communicate(timeout=120)
+    assert last.returncode == 0, said
+    assert rows(slow.store) == whole[1]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 256 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this test mounts a small file system, which needs root")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_in_the_middle(
+    tmp_path: Path, small_disk: Path, whole: tuple[Study, dict]
+) -> None:
+    """A sentence and exit code 2; what was finished stays, and with room again it goes on."""
+    full = study(tmp_path, "disk/rows")
+    run(replace(full, limit=2))  # the small tables
+    there = sum(f.stat().st_size for f in small_disk.rglob("*") if f.is_file())
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * (256 * 1024 - there - 60 * 1024))
+    process = start(full, tmp_path)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2, said
+    assert b"No space left" in said
+    assert b"Traceback" not in said
+    kept = rows(full.store)
+    assert 0 < len(kept) < 480
+    assert all(whole[1][k] == v for k, v in kept.items())
+    filler.unlink()
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    _, done = run(full)
+    assert done.there == len(kept)
+    assert rows(full.store) == whole[1]
+
+
+def test_two_runs_at_once_end_with_the_same_rows(tmp_path: Path, whole: tuple[Study, dict]) -> None:
+    both = study(tmp_path, "both")
+    processes = [start(both, tmp_path) for _ in range(2)]
+    for p in processes:
+        _, said = p.communicate(timeout=120)
+        assert p.returncode == 0, said
+    assert rows(both.store) == whole[1]
+
+
+def test_what_a_run_did_can_be_added_up() -> None:
+    a = Done(1, 2, 3, 1, unreadable=[("s", "e", "why")], not_numbers={"m": 1})
+    a.add(Done(4, 0, 5, 1, unreadable=[("s", "e", "why")], not_numbers={"m": 2, "k": 1}))
+    assert (a.predictions, a.there, a.images, a.shards) == (5, 2, 8, 2)
+    assert a.unreadable == [("s", "e", "why")]
+    assert a.not_numbers == {"m": 3, "k": 1}
