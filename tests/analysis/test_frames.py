@@ -276,3 +276,14 @@ def test_an_anchor_that_is_no_example_is_named(tmp_path: Path) -> None:
     write_predictions(store, Block("s", ["m"], ["v/1"], np.array([[0]])), ORIGIN)
     with pytest.raises(BadInput, match="the anchor 'v/0' of some frames is no example"):
         correctness(store, "s", "pm-1")
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from heldout.cli.frames import command
+
+    _resnet50(tmp_path)
+    command("vid", k=10, store=str(tmp_path))
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert "15.06 % [13.00, 17.30]" in text
+    assert "the drop is one proportion" in " ".join(text.split())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from heldout.errors import BadInput, NotFound
+from heldout.images.decode import Unreadable
 from heldout.images.geometry import INTERPOLATIONS, Geometry, fit
 
 SIDES = st.integers(1, 60)
@@ -136,6 +137,13 @@ def test_without_antialiasing_is_torch(name: str, size: tuple[int, int]) -> None
     if size != (48, 48):
         filtered = fit(image, Geometry(size, None, name)).astype(float)
         assert np.abs(filtered - want).max() > 20
+
+
+def test_a_line_is_no_picture() -> None:
+    """1 x 60,000 would become 256 x 15,360,000, or 16 GB: refused before that."""
+    with pytest.raises(Unreadable, match="longer side of 15,360,000"):
+        fit(Image.new("RGB", (60_000, 1)), Geometry(256, (224, 224)))
+    assert fit(Image.new("RGB", (600, 1)), Geometry(256, (224, 224))).shape == (224, 224, 3)
 
 
 def test_nonsense_is_refused() -> None:

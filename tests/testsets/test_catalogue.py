@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from heldout.cli.options import Format
 from heldout.errors import BadInput, NotFound
 from heldout.imports import cifar10_1, imagenet_sets
 from heldout.imports.imagenetv2 import SETS as V2_SETS
@@ -240,3 +241,25 @@ def test_class_lists_that_cannot_be(tmp_path: Path) -> None:
     empty.write_text("# nothing\n")
     with pytest.raises(BadInput, match="no classes in it"):
         class_list(str(empty), imagenet)
+
+
+def test_the_command_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    from heldout.cli.testsets import command
+
+    command(None)
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text.split("Use one by")[0]
+    for name in names():
+        assert name in text
+    for name in [*names(), *SUBSETS, "cifar10-c.fog.3"]:
+        command(name)
+        text = capsys.readouterr().out
+        assert max(map(len, text.splitlines())) <= 80
+        assert "On disk: " in text
+    command("imagenet-a", Format.json)
+    table = json.loads(capsys.readouterr().out)
+    values = {r["what"]: r["value"] for r in table["rows"]}
+    assert values["clean baseline"] == "val-on-imagenet-a-classes (imagenet-val@imagenet-a)"
+    with pytest.raises(NotFound, match="Did you mean 'imagenet-a'"):
+        command("imagnet-a")

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from realdata import published
 
 from heldout.errors import BadInput, NotFound
 from heldout.images.decode import Unreadable
 from heldout.testsets.class_list import in_order
 from heldout.testsets.folder import open_folder
 from heldout.testsets.opening import Source
+from realdata import published
 
 
 def lay(folder: Path, *paths: str) -> Path:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import typer
 
 from heldout.cli import (
+    check,
+    compact,
     compare,
     demo,
     doctor,
+    frames,
     gap,
     importing,
     info,
@@ -21,6 +24,7 @@ from heldout.cli import (
     schema,
     shifts,
     similarity,
+    testsets,
 )
 
 
@@ -28,6 +32,8 @@ def add(app: typer.Typer) -> None:
     """Register every command, in the order in which people meet them."""
     app.command("demo")(demo.command)
     app.command("run")(run.command)
+    app.command("check")(check.command)
+    app.command("testsets")(testsets.command)
     app.command("models")(models.command)
     app.command("shifts")(shifts.command)
     app.command("import")(importing.command)
@@ -40,5 +46,7 @@ def add(app: typer.Typer) -> None:
     app.command("compare")(compare.command)
     app.command("similarity")(similarity.command)
     app.command("power")(power.command)
+    app.command("frames")(frames.command)
     app.command("report")(report.command)
+    app.command("compact")(compact.command)
     app.command("schema")(schema.command)

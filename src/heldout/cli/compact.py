@@ -57,10 +57,10 @@ def command(
         "Parts of every setting, before and after",
         (
             Column("setting", "text", [d.setting for d in done], "the setting"),
-            Column("parts before", "int", [d.parts_before for d in done], "files before"),
-            Column("parts after", "int", [d.parts_after for d in done], "files after"),
-            Column("bytes before", "int", [d.bytes_before for d in done], "their size"),
-            Column("bytes after", "int", [d.bytes_after for d in done], "their size after"),
+            Column("parts", "int", [d.parts_before for d in done], "files before"),
+            Column("parts_after", "int", [d.parts_after for d in done], "files after"),
+            Column("bytes", "int", [d.bytes_before for d in done], "their size"),
+            Column("bytes_after", "int", [d.bytes_after for d in done], "their size after"),
         ),
         notes=tuple(dict.fromkeys(why for d in done for why in d.left)),
         verdict=(f"{before:,} parts are now {after:,}; {big / 1e6:,.1f} MB are {small / 1e6:,.1f}"

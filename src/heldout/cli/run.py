@@ -101,7 +101,7 @@ def command(
     given = {k: v for k, v in (flags | switches).items() if v is not None}
     if no_baselines:
         given["baselines"] = False
-    study = _study(targets or [], models or [], shifts or [], store, given)
+    study = study_of(targets or [], models or [], shifts or [], store, given)
     only = _part(shard)
     if dry_run:
         _dry_run(study, replace, only)
@@ -116,8 +116,14 @@ def command(
     _report(plan, done, study)
 
 
-def _study(
-    targets: list[str], models: list[str], shifts: list[str], store: str, given: dict[str, Any]
+def study_of(
+    targets: list[str],
+    models: list[str],
+    shifts: list[str],
+    store: str,
+    given: dict[str, Any],
+    *,
+    need_models: bool = True,
 ) -> Study:
     """The study of a file with flags in its keys' place, or one made of flags alone."""
     from dataclasses import replace
@@ -139,7 +145,7 @@ def _study(
             **given,
         )
         return study if store == DEFAULT_STORE else replace(study, store=store)
-    if not sets or not wanted:
+    if not sets or (need_models and not wanted):
         raise BadInput(
             "A run needs test sets and models: heldout run NAME=PATH -m URI, or a study file:"
             " heldout run study.toml. `heldout models` lists the kinds of models, `heldout"
@@ -187,12 +193,14 @@ def _dry_run(study: Study, replace: bool, only: tuple[int, int] | None) -> None:
     )
     say(f"About {_time(cost.seconds)} on this machine, measured on {cost.sample:,} images.")
     for note in plan.notes:
-        say(f"Note: {note}.")
+        say(f"Note: {note.rstrip('.')}.")
 
 
 def _report(plan: Plan, done: Done, study: Study) -> None:
     """What a run did, how the models did, and what to do next."""
+    from heldout.engine.diagnosis import label_order
     from heldout.engine.summary import result_table
+    from heldout.store.read import Store
 
     speed = done.predictions / done.seconds if done.seconds > 0 else 0
     said = f"{done.predictions:,} predictions on {done.images:,} images"
@@ -204,7 +212,7 @@ def _report(plan: Plan, done: Done, study: Study) -> None:
     if done.there > 0 and done.there != done.predictions:
         say(f"{done.there:,} predictions of the plan were in the store already.")
     for note in plan.notes:
-        say(f"Note: {note}.")
+        say(f"Note: {note.rstrip('.')}.")
     if done.unreadable:
         say(
             f"{len(done.unreadable):,} images could not be read; each is a row with an error and"
@@ -221,6 +229,11 @@ def _report(plan: Plan, done: Done, study: Study) -> None:
     table = result_table(plan, study.store)
     if table is not None:
         put(table)
+    for finding in label_order(Store.open(study.store), plan):
+        say(
+            f"{finding.says} Name the model's classes in the order of its outputs (?classes=FILE)"
+            " or see to the class folders; `heldout check` looks closer."
+        )
     say(f"Next: heldout results --store {study.store}, or heldout report.")
 
 

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.errors import BadInput, not_found
+from heldout.images.decode import Decoding, Unreadable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 INTERPOLATIONS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+_LARGEST = Decoding().max_pixels
 _UNFILTERED = ("nearest", "bilinear", "bicubic")
 
 
@@ -70,7 +72,8 @@ def fit(image: Image, geometry: Geometry) -> NDArray[np.uint8]:
 
     The shorter side is resized to s and the longer to int(s * longer / shorter); the crop begins
     at round((h - crop) / 2), halves to even; a picture smaller than the crop gets black borders.
-    Source: torchvision 0.2x, transforms/functional.py (`resize`, `center_crop`), PIL backend.
+    Raises Unreadable for a picture so narrow that the resize would make it enormous. Source:
+    torchvision 0.2x, transforms/functional.py (`resize`, `center_crop`), PIL backend.
     """
     if image.mode != "RGB":
         image = image.convert("RGB")
@@ -86,9 +89,13 @@ def _target(size: tuple[int, int], resize: int | tuple[int, int]) -> tuple[int, 
     if isinstance(resize, tuple):
         return resize[1], resize[0]
     width, height = size
-    if width <= height:
-        return resize, int(resize * height / width)
-    return int(resize * width / height), resize
+    longer = int(resize * max(size) / min(size))
+    if resize * longer > _LARGEST:
+        raise Unreadable(
+            f"of {width:,} x {height:,} pixels, it would have a longer side of {longer:,} when the"
+            f" shorter one has {resize:,}"
+        )
+    return (resize, longer) if width <= height else (longer, resize)
 
 
 def _resized(image: Image, size: tuple[int, int], geometry: Geometry) -> Image:

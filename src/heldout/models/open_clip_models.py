@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -168,6 +169,7 @@ def _model(library: ModuleType, rest: str, checkpoint: str, notes: list[str]) ->
         known, pretrained, settings = _registered(library, rest, checkpoint, notes)
     if checkpoint and pretrained is None:
         raise BadInput(f"'{rest}' brings its own weights: leave the option checkpoint out.")
+    logging.disable(logging.ERROR)  # open_clip logs what it then raises
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
@@ -181,6 +183,8 @@ def _model(library: ModuleType, rest: str, checkpoint: str, notes: list[str]) ->
             f" {in_words(error)}. Weights that are not in its cache have to be downloaded;"
             " checkpoint=FILE names a local file."
         ) from error
+    finally:
+        logging.disable(logging.NOTSET)
     notes.extend(str(w.message) for w in said if "QuickGELU" in str(w.message))
     return model, tokenizer
 

@@ -217,22 +217,19 @@ def _preprocessing(
 
 def _fitting(features: int) -> str:
     """A sentence with the sizes whose pixels make up so many features, the squarest first."""
-    fits = []
+    fits: list[tuple[int, str]] = []
     for depth, channels in ((1, "L"), (3, "RGB")):
         pixels, left = divmod(features, depth)
-        if left:
-            continue
-        low = [
-            s for s in range(math.isqrt(pixels), 0, -1) if pixels % s == 0 and 4 * s * s >= pixels
-        ]
-        for side in low[:2]:
+        for side in range(math.isqrt(pixels), math.isqrt(pixels // 2) - 1, -1):
+            if left or side < 1 or pixels % side:
+                continue
             other = pixels // side
-            fits += [
-                f"resize={h}x{w}&channels={channels}" for h, w in {(other, side), (side, other)}
-            ]
+            sizes = sorted({(other, side), (side, other)}, reverse=True)
+            fits += [(other - side, f"resize={h}x{w}&channels={channels}") for h, w in sizes]
     if not fits:
         return f" No usual size of pictures has {features} numbers: was it trained on pixels?"
-    return f" These would fit: {', '.join(sorted(fits))}."
+    best = [text for _, text in sorted(fits, key=lambda f: f[0])[:4]]
+    return f" These would fit: {', '.join(best)}."
 
 
 def _pictures(preprocessing: Preprocessing) -> NDArray[np.uint8]:

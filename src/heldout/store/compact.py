@@ -161,7 +161,10 @@ def _merge(
     )
 
     def fill(file: Any) -> None:
-        writer = merging.write(file)
+        try:
+            writer = merging.write(file)
+        except FileNotFoundError as error:
+            raise Vanished(f"A part of setting '{setting}' is gone; try again.") from error
         writer.add_key_value_metadata(said.metadata(merging.digests))
         writer.close()
         file.flush()

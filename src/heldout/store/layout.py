@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,22 +30,16 @@ def assemble(
     for p in pieces:
         parts.setdefault(p.part, []).append(p)
     tables = [(ps, _read_part(files, part, ps, columns)) for part, ps in sorted(parts.items())]
-    ids = _union_of_ids([t for _, t in tables])
     row_of = {m: i for i, m in enumerate(models)}
+    which = [_rows_of(table, owners, row_of) for owners, table in tables]
+    examples = [_dictionary(table["example"]) for _, table in tables]
+    ids = _union_of_ids(examples, which)
     layout = _Layout(len(models), len(ids))
     value_set = pa.array(ids, pa.string())
-    for owners, table in tables:
-        example = _dictionary(table["example"])
-        where = pc.index_in(example.dictionary, value_set=value_set).to_numpy()
-        model = _dictionary(table["model"])
-        mine = {p.model for p in owners}
-        rows = np.array([row_of[m] if m in mine else -1 for m in model.dictionary.to_pylist()])
-        flat_row = rows[model.indices.to_numpy()] if len(rows) else np.zeros(0, np.int64)
-        for p in owners:
-            if p.rows != p.of:
-                flat_row[_ended(np.flatnonzero(flat_row == row_of[p.model]), p)] = -1
-        flat = flat_row * len(ids) + where[example.indices.to_numpy()]
-        keep = None if np.all(flat_row >= 0) else flat_row >= 0
+    for (owners, table), row, example in zip(tables, which, examples, strict=True):
+        where = pc.fill_null(pc.index_in(example.dictionary, value_set=value_set), -1).to_numpy()
+        flat = row * len(ids) + where[example.indices.to_numpy()]
+        keep = None if np.all(row >= 0) else row >= 0
         layout.put(flat if keep is None else flat[keep], table, keep, owners)
     return layout.block(setting, models, ids, columns)
 
@@ -116,11 +110,31 @@ def _dictionary(column: pa.ChunkedArray) -> Any:
     return unified
 
 
-def _union_of_ids(tables: Sequence[pa.Table]) -> list[str]:
-    """All example ids, in the order in which the parts have them."""
+def _rows_of(
+    table: pa.Table, owners: Sequence[Piece], row_of: Mapping[str, int]
+) -> NDArray[np.int64]:
+    """For every row of a part the number of its model, or -1 when it is not wanted."""
+    model = _dictionary(table["model"])
+    mine = {p.model for p in owners}
+    numbers = [row_of[m] if m in mine else -1 for m in model.dictionary.to_pylist()]
+    rows: NDArray[np.int64] = np.array(numbers, np.int64)[model.indices.to_numpy()]
+    for p in owners:
+        if p.rows != p.of:
+            rows[_ended(np.flatnonzero(rows == row_of[p.model]), p)] = -1
+    return rows
+
+
+def _union_of_ids(examples: Sequence[Any], which: Sequence[NDArray[np.int64]]) -> list[str]:
+    """The example ids of all wanted rows, in the order in which the parts have them."""
     seen: dict[str, None] = {}
-    for table in tables:
-        seen.update(dict.fromkeys(_dictionary(table["example"]).dictionary.to_pylist()))
+    for example, rows in zip(examples, which, strict=True):
+        names = example.dictionary.to_pylist()
+        if np.all(rows >= 0):
+            seen.update(dict.fromkeys(names))
+        else:
+            used = np.zeros(len(names), bool)
+            used[example.indices.to_numpy()[rows >= 0]] = True
+            seen.update(dict.fromkeys(n for n, u in zip(names, used, strict=True) if u))
     return list(seen)
 
 

@@ -247,7 +247,8 @@ def _with_models(
     """The table of a row group as it is written: model and example as text by a dictionary."""
     which = np.repeat(np.arange(len(models), dtype=np.int32), count)
     numbers = table["example"].to_numpy()
-    used = np.unique(numbers)
+    used, first = np.unique(numbers, return_index=True)
+    used = used[np.argsort(first)]  # readers give examples in this order
     place = np.zeros(len(names), np.int32)
     place[used] = np.arange(len(used), dtype=np.int32)
     columns = {

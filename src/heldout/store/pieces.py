@@ -194,20 +194,18 @@ def packed(records: Sequence[Record]) -> tuple[list[dict[str, Any]], list[Any]]:
     for record in records:
         for text in {t for v in _values(record) if len(t := _text(v)) > _SHORT}:
             times[text] = times.get(text, 0) + 1
-    place = {text: i for i, text in enumerate(t for t, n in times.items() if n > 1)}
+    place: dict[str, int] = {}
 
     def short(value: Any, inner: bool) -> Any:
         text = _text(value)
-        if len(text) > _SHORT and text in place:
-            return {SEE: place[text]}
+        if times.get(text, 0) > 1:
+            return {SEE: place.setdefault(text, len(place))}
         if inner and isinstance(value, Mapping):
             return {k: short(v, False) for k, v in value.items()}
         return value
 
-    return (
-        [{k: short(v, True) for k, v in record.items()} for record in records],
-        [json.loads(text) for text in place],
-    )
+    put = [{k: short(v, True) for k, v in record.items()} for record in records]
+    return put, [json.loads(text) for text in place]
 
 
 def unpacked(records: Sequence[Record], shared: Sequence[Any]) -> list[Record]:

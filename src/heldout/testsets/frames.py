@@ -55,6 +55,12 @@ def open_frames(source: Source) -> FileSet:
     return FileSet(checked(listing, f"The frames in '{folder.said}'"), folder, paths)
 
 
+def recognised(where: Place) -> bool:
+    """Whether the metadata of a published set of frames lies in the folder or beside it."""
+    files = (anchors.PMSETS, anchors.ANCHOR_LABELS)
+    return any(folder.under(f).kind() == "file" for folder in _near(where) for f in files)
+
+
 def classes_named(option: str) -> tuple[list[str], list[str]]:
     """Class ids and names: a set of the catalogue, a file with one class a line, or a,b,c."""
     entry = known(option)
@@ -88,8 +94,7 @@ def _metadata(where: Place, named: str | None) -> Place:
         candidates = [place(named)]
         existing(candidates[0])
     else:
-        candidates = [base.under(name) if name else base
-                      for base in (where, where.parent()) for name in _HERE]  # fmt: skip
+        candidates = _near(where)
     for folder in candidates:
         if any(folder.under(f).kind() == "file" for f in (anchors.PMSETS, anchors.ANCHOR_LABELS)):
             return folder
@@ -100,9 +105,12 @@ def _metadata(where: Place, named: str | None) -> Place:
     )
 
 
-def _finder(
-    there: set[str], option: str, sets: Sequence[AnchorSet]
-) -> Callable[[str], str | None]:
+def _near(where: Place) -> list[Place]:
+    bases = (where, where.parent())
+    return [base.under(name) if name else base for base in bases for name in _HERE]
+
+
+def _finder(there: set[str], option: str, sets: Sequence[AnchorSet]) -> Callable[[str], str | None]:
     """From a frame's published name to its path in the folder, None where it is not there."""
     moved: dict[str, str] = {}
     for part in (p for p in option.split(",") if p):

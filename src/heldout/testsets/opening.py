@@ -7,6 +7,7 @@ if it can tell, `recognise(source)`, which says whether a path without a kind is
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -133,9 +134,10 @@ def _recognised(source: Source) -> str:
         return _of_file(source.path.lower()) or "tar"
     kind = existing(where)
     for name in sorted(set(_plugins()) - set(KINDS)):
-        recognise = getattr(_reader(name)[0], "recognise", None)
-        if recognise is not None and recognise(source):
-            return name
+        with contextlib.suppress(BadInput):  # a broken package is no reason not to open others
+            recognise = getattr(_reader(name)[0], "recognise", None)
+            if recognise is not None and recognise(source):
+                return name
     if "table" in source.options:
         return "table"
     if kind == "folder":

@@ -58,6 +58,7 @@ def open_parquet(source: Source) -> ParquetSet:
     image, has_path = image_column(schema, source.options.get("image"), what)
     pieces, columns = _read_all(files, schema, image, has_path)
     label_name = label_column(schema, source.options.get("label"), image, what)
+    of_ids: dict[str, Sequence[Any]] = {"index": range(sum(p.rows for p in pieces)), **columns}
     values = columns.pop(label_name) if label_name else None
     names = class_names(schema, label_name) if label_name else None
     label, classes, people, notes = labels(values, names, source.options.get("classes"), what)
@@ -65,10 +66,9 @@ def open_parquet(source: Source) -> ParquetSet:
     if label is None:
         label, notes = np.full(n, -1, np.int32), [f"{what} has no column of labels."]
     paths = columns.pop(image, None)
-    all_columns: dict[str, Sequence[Any]] = {"index": range(n), **columns}
     option = source.options.get("id")
     if option is not None:
-        examples = ids.from_columns(option, all_columns, what)
+        examples = ids.from_columns(option, of_ids, what)
     elif paths and None not in paths and len(set(paths)) == n:
         examples = [str(p) for p in paths]
     else:

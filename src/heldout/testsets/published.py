@@ -57,6 +57,8 @@ class Known:
     """Test sets of a family: name, and path below the family's folder."""
     version_of: str = ""
     """The set of which this is another encoding."""
+    size: tuple[int, int] | None = None
+    """Height and width of every image, where they are all the same."""
 
 
 def names() -> list[str]:
@@ -134,6 +136,7 @@ def _known(name: str, entry: Mapping[str, Any]) -> Known:
         entry["layout"],
         tuple(parts),
         entry.get("version-of", ""),
+        tuple(entry["size"]) if "size" in entry else None,
     )
 
 

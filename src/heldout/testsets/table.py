@@ -50,7 +50,7 @@ def open_table(source: Source) -> FileSet:
     label, classes, class_names, more = _labels(columns, roles, source.options, what)
     notes += more
     option = source.options.get("id", roles.get("id"))
-    examples = paths if option is None else ids.from_columns(option, columns, what)
+    examples = paths if option is None else ids.from_columns(option, columns, _lower(what))
     used = set(roles.values()) | ({option} if option else set())
     groups = {name: typed(values) for name, values in columns.items() if name not in used}
     listing = checked(Listing(list(examples), label, classes, class_names, groups=groups), what)
@@ -79,6 +79,11 @@ def _places(source: Source) -> tuple[Place, Place]:
     return where, table
 
 
+def _lower(what: str) -> str:
+    """As it stands within a sentence."""
+    return what[0].lower() + what[1:]
+
+
 def _chosen(columns: Columns, where: str | None, what: str) -> Columns:
     """The rows that the option where=COLUMN:VALUE takes."""
     if where is None:
@@ -87,7 +92,7 @@ def _chosen(columns: Columns, where: str | None, what: str) -> Columns:
     if not colon:
         raise BadInput(f"The option where is '{where}'; it has to be COLUMN:VALUE.")
     if name not in columns:
-        raise not_found("column", name, columns, what)
+        raise not_found("column", name, columns, _lower(what))
     rows = [i for i, v in enumerate(columns[name]) if str(v) == value]
     if not rows:
         raise not_found("value", value, (str(v) for v in columns[name]), f"column '{name}'")
@@ -105,7 +110,7 @@ def _roles(
     for role in ("image", "label", "class", "name"):
         if (named := source.options.get(role)) is not None:
             if named and named not in columns:
-                raise not_found("column", named, columns, what)
+                raise not_found("column", named, columns, _lower(what))
             roles[role] = named
     guessed = []
     by_lower = {name.lower(): name for name in reversed(columns)}
