@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from heldout.engine.answers import batches_of
-from heldout.engine.loading import Models, cores, memory, on_gpu, passes
+from heldout.engine.loading import Models, cores, memory, passes
 from heldout.engine.plan import Entry, Plan, Shard
-from heldout.engine.run import CPU_BATCH, GPU_BATCH, computed
+from heldout.engine.run import batch_size, computed
 
 _SECONDS = 4.0
 BYTES_A_ROW = 9.0  # measured on stores of runs: class, four places after it, confidence, example
@@ -79,8 +79,7 @@ def _measured(plan: Plan, models: Models, shards: Sequence[Shard]) -> tuple[floa
         mine = [s for s in shards if s.set_name == set_name]
         rows = sum(len(s.rows) for s in mine)
         study = plan.study
-        gpu = on_gpu(study.device)
-        batch = study.batch_size or (GPU_BATCH if gpu else CPU_BATCH)
+        batch = batch_size(plan)
         lanes = study.workers or cores()
         blocks = _blocks(mine, batch)
         _consume(plan, models, _spread(blocks, lanes))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from heldout.engine import answers as answering
+from heldout.engine.allocator import keep_memory
 from heldout.engine.answers import Answers, Batch, answers, batches_of
 from heldout.engine.loading import Models, cores, memory, on_gpu, passes, planned
 from heldout.engine.parts import Collected, write_shard, write_tables
@@ -16,11 +17,13 @@ from heldout.engine.resume import shards_to_do
 from heldout.engine.stream import in_order
 from heldout.engine.study import Study
 from heldout.images.decode import Decoding
+from heldout.images.geometry import Geometry
 from heldout.store.read import Store
 from heldout.testsets.catalogue import known
 
 Progress = Callable[[str, float], None]
-CPU_BATCH, GPU_BATCH = 32, 256
+SMALL_BATCH, CPU_BATCH, GPU_BATCH = 64, 16, 256
+_SMALL = 64 * 64  # pixels of a picture that counts as small
 
 
 @dataclass(slots=True)
@@ -116,7 +119,9 @@ def computed(
     study = plan.study
     gpu = on_gpu(study.device)
     workers = study.workers or cores()
-    size = study.batch_size or (GPU_BATCH if gpu else CPU_BATCH)
+    size = batch_size(plan)
+    if not gpu:
+        keep_memory()
 
     def prepare(batch: Batch) -> Pictures:
         entry = known(batch.shard.set_name)
@@ -144,6 +149,26 @@ def computed(
         yield (collected if batch.last else None), result
         if batch.last:
             collected = None
+
+
+def batch_size(plan: Plan) -> int:
+    """Images a batch: as asked, else what was fastest; it depends on the study and the device only.
+
+    On a CPU a batch should stay in the caches: 16 pictures of 224 pixels, 64 of 32 pixels.
+    """
+    if plan.study.batch_size:
+        return plan.study.batch_size
+    if on_gpu(plan.study.device):
+        return GPU_BATCH
+    return SMALL_BATCH if all(_is_small(plan.geometry(m)) for m in plan.abouts) else CPU_BATCH
+
+
+def _is_small(geometry: Geometry | None) -> bool:
+    if geometry is None:
+        return False
+    side = geometry.crop or geometry.resize
+    h, w = side if isinstance(side, tuple) else (side or 224, side or 224)
+    return h * w <= _SMALL
 
 
 def pairs(plan: Plan) -> int:

@@ -48,9 +48,9 @@ class Study:
     """Everything that decides what is run and how; the same study gives the same rows anywhere.
 
     limit: so many examples of every test set, evenly spread (0: all). shard_size: examples a shard
-    (0: chosen by the plan from the numbers of models and settings). workers: threads that decode
-    (0: one a core). batch_size 0: 32 on a CPU, 256 on a GPU. baselines: add the class-matched clean
-    settings. scores: store every class's score, too.
+    (0: chosen by the plan from the numbers of models and settings). workers: threads (0: one a
+    core). batch_size: images a forward pass (0: 16 on a CPU, 64 of small images; 256 on a GPU).
+    baselines: add the class-matched clean settings. scores: store every class's score, too.
     """
 
     models: tuple[WantedModel, ...]

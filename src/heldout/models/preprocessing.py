@@ -125,12 +125,14 @@ def normalised(preprocessing: Preprocessing, images: NDArray[np.uint8]) -> NDArr
     """The model's input from pixels: (n, h, w, 3) uint8 RGB to (n, h, w, c) float32."""
     pixels = with_channels(images, preprocessing.channels)
     factor, summand = constants(preprocessing)
-    width = pixels.shape[2]
-    # Whole rows at a time: broadcasting over the 3 channels alone is ten times slower.
-    rows = pixels.reshape(-1, width * pixels.shape[3]).astype(np.float32)
-    rows *= np.tile(factor, width)
-    rows += np.tile(summand, width)
-    return rows.reshape(pixels.shape)
+    n, h, w, c = pixels.shape
+    made = np.empty((n, h, w * c), np.float32)
+    # Whole rows, as broadcasting over 3 channels is slow; picture by picture, as it stays in cache.
+    factors, summands = np.tile(factor, w), np.tile(summand, w)
+    for picture, out in zip(pixels.reshape(n, h, w * c), made, strict=True):
+        np.multiply(picture, factors, out=out)
+        out += summands
+    return made.reshape(pixels.shape)
 
 
 def with_options(preprocessing: Preprocessing, options: Mapping[str, Any]) -> Preprocessing:
