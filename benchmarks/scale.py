@@ -11,6 +11,7 @@ PyArrow alone: the same rows read and written once, unsorted. The limit is the e
 from __future__ import annotations
 
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from heldout.store.block import Block
-from heldout.store.compact import compact
+from heldout.store.files import Files
 from heldout.store.part import part_writer
 from heldout.store.provenance import Provenance
 from heldout.store.read import Store
@@ -82,6 +83,9 @@ def looked_at(url: str, setting: str, model: str) -> dict[str, float]:
     """What people wait for, in seconds."""
     out = {}
     out["list all files"], _ = timed(lambda: Store.open(url).files.names("predictions"))
+    everything = Store.open(url)
+    names = everything.settings_with_predictions()
+    out["footers of all settings"], _ = timed(lambda: [everything.pieces(s) for s in names])
     store = Store.open(url)
     out["footers of one setting"], _ = timed(lambda: store.pieces(setting))
     out["one setting, predicted"], _ = timed(lambda: store.predictions(setting))
@@ -91,6 +95,40 @@ def looked_at(url: str, setting: str, model: str) -> dict[str, float]:
     )
     out["one model of one setting"], _ = timed(lambda: store.predictions(setting, [model]))
     return out
+
+
+class Counted(Files):
+    """Files that count how often a folder is listed and a file opened."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.listings = self.opened = 0
+
+    def names(self, folder: str, ending: str = ".parquet") -> list[str]:
+        self.listings += 1
+        return super().names(folder, ending)
+
+    def source(self, name: str) -> object:
+        self.opened += 1
+        return super().source(name)
+
+
+def operations(url: str, setting: str) -> tuple[int, int]:
+    """Listings and opened files behind the predictions of one setting, from a cold start."""
+    files = Counted(url)
+    Store(files).predictions(setting)
+    return files.listings, files.opened
+
+
+def compacted(url: str) -> tuple[float, float, float]:
+    """Compaction in a process of its own: seconds, CPU seconds, peak memory in MiB."""
+    code = (
+        "from heldout.store.compact import compact; from heldout.store.read import Store;"
+        f" compact(Store.open({url!r}))"
+    )
+    seconds, _ = timed(lambda: subprocess.run([sys.executable, "-c", code], check=True))
+    use = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, use.ru_utime + use.ru_stime, use.ru_maxrss / 1024
 
 
 def bytes_by_column(store: Store) -> dict[str, float]:
@@ -137,21 +175,26 @@ def main() -> None:
               " with all checks against the others")  # fmt: skip
         setting, model = "imagenet-val/fog:0", f"model-{models // 2:04d}"
         before, wide = looked_at(folder, setting, model), bytes_by_column(store)
+        asked = operations(folder, setting)
         peer, _ = timed(lambda: bare(store, "fog%3A0"))
-        seconds, _ = timed(lambda: compact(Store.open(folder)))
+        seconds, cpu, memory = compacted(folder)
+        fewer = operations(folder, setting)
         after, narrow = looked_at(folder, setting, model), bytes_by_column(store)
         files = len(store.files.names("predictions"))
-    print(f"compacted to {files} parts in {seconds:.1f} s, {rows / seconds / 1e6:.2f} million rows/s;"
-          f" bare PyArrow {rows / settings / peer / 1e6:.2f} (ratio {seconds / settings / peer:.2f})")  # fmt: skip
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+    speed, bare_speed = rows / seconds / 1e6, rows / settings / peer / 1e6
+    print(f"compacted to {files} parts in {seconds:.1f} s ({cpu:.1f} s of CPU), {speed:.2f} million"
+          f" rows/s; bare PyArrow {bare_speed:.2f} (ratio {bare_speed / speed:.2f}); peak memory"
+          f" {memory:.0f} MiB")  # fmt: skip
+    print(f"reading one setting: {asked[0]} listings and {asked[1]} opened files before,"
+          f" {fewer[0]} and {fewer[1]} after")  # fmt: skip
     for name, value in before.items():
         print(f"{name:36s} {value:8.3f} s before {after[name]:8.3f} s after")
     for name, value in wide.items():
         print(f"bytes a row, {name:23s} {value:8.3f} before {narrow[name]:10.3f} after")
     full = 1000 * 300 * 50_000
-    print(f"\n1,000 x 300 x 50,000 = {full / 1e9:.0f} billion rows: {full * narrow['all'] / 1e9:.0f}"
-          f" GB; 15,000 parts before, 300 after; compaction {full * seconds / rows / 3600:.1f} h on"
-          " one core, any share of the settings on any machine")  # fmt: skip
+    size, hours = full * narrow["all"] / 1e9, full * cpu / rows / 3600
+    print(f"\n1,000 x 300 x 50,000 = {full / 1e9:.0f} billion rows: {size:.0f} GB; 15,000 parts"
+          f" before, 300 after; compaction {hours:.1f} h on one core")  # fmt: skip
 
 
 if __name__ == "__main__":

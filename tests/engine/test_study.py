@@ -76,6 +76,22 @@ def test_the_same_model_twice_is_refused() -> None:
         read_study("study.toml", twice)
 
 
+def test_the_same_test_set_twice_is_refused_with_its_line() -> None:
+    twice = GOOD + '\n[[test-set]]\nname = "cifar10-test"\npath = "images"\n'
+    with pytest.raises(BadInput, match=r"line 19: the test set 'cifar10-test' is there twice"):
+        read_study("study.toml", twice)
+
+
+def test_a_family_is_its_members_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "fog/3").mkdir(parents=True)
+    (tmp_path / "snow/1").mkdir(parents=True)
+    sets = merged([parse_target(f"imagenet-c={tmp_path}")])
+    assert {s.name for s in sets} == {"imagenet-c.fog.3_on-disk", "imagenet-c.snow.1_on-disk"}
+    assert {s.source.path for s in sets} == {f"{tmp_path}/fog/3", f"{tmp_path}/snow/1"}
+    with pytest.raises(BadInput, match="holds nothing of imagenet-c"):
+        merged([parse_target(f"imagenet-c={tmp_path}/fog")])
+
+
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(BadInput, match="cannot be read"):
         read_study("/nowhere/study.toml")

@@ -24,7 +24,7 @@ FILES = {
     44: "resnet44-014dd654.th",
     56: "resnet56-4bfd9763.th",
 }
-CPU = Placement("cpu")
+CPU = Placement("cpu", threads=1)
 
 
 def rows(name: str) -> list[dict[str, str]]:

@@ -17,7 +17,7 @@ from realdata import published
 
 pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("efficientnet_lite_pytorch", reason="needs the extra lite")
-CPU = Placement("cpu")
+CPU = Placement("cpu", threads=1)
 
 
 def core() -> list[dict[str, str]]:

@@ -119,6 +119,17 @@ def test_numbers_are_those_of_training_code(tmp_path: Path) -> None:
     )
 
 
+def test_rows_are_divided_as_in_training_code() -> None:
+    from heldout.models.preprocessing import Preprocessing
+    from heldout.models.sklearn_models import rows_of
+
+    every = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, axis=3)
+    found = rows_of(Preprocessing(None), every)
+    np.testing.assert_array_equal(found, every.reshape(1, -1) / 255.0)
+    grey = rows_of(Preprocessing(None, (0.5,), (0.25,), 0.3, "L"), every)
+    np.testing.assert_allclose(grey, (np.arange(256)[None] * 0.3 - 0.5) / 0.25)
+
+
 def test_scores_of_an_estimator_without_probabilities(tmp_path: Path, digits: Any) -> None:
     model = fitted(digits, "ridge")
     loaded = adapters.load(f"sklearn:{saved(model, tmp_path / 'm.skops')}?scale=1/15", CPU)

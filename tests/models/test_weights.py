@@ -216,6 +216,10 @@ def test_a_module_sees_what_numpy_computes(options: dict[str, str]) -> None:
         model.scores(images)
         assert seen[-1].is_contiguous(memory_format=torch.channels_last) == layout
         assert np.array_equal(seen[-1].permute(0, 2, 3, 1).numpy(), normalised(how, images))
+    from heldout.models.torch_classifier import normalised_on
+
+    there = normalised_on(torch, torch.device("cpu"), how, images)
+    assert np.array_equal(there.numpy(), normalised(how, images))
 
 
 def test_layouts_agree_and_view_is_survived() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from heldout.errors import BadInput, NotFound
 from heldout.images.decode import decode
+from heldout.testsets.anchors import vid_sets
 from heldout.testsets.frames import open_frames, recognised
 from heldout.testsets.opening import Source, open_test_set
 from heldout.testsets.place import place
@@ -90,26 +91,41 @@ def test_the_testbeds_example_of_ytbb_robust() -> None:
 
 
 @pytest.mark.data
-def test_the_whole_of_vid_robust_and_what_is_missing(tmp_path: Path) -> None:
+def test_the_whole_of_vid_robust() -> None:
     metadata = _testbed() / "src/eval_settings/imagenet-vid-robust_metadata"
+    sets = vid_sets(place(str(metadata)))
+    frames = {f.key: f for one in sets for f in one.frames}
+    assert (len(sets), len(frames), sum(len(s.frames) for s in sets)) == (1_109, 22_179, 22_179)
     labels = json.loads((metadata / "labels.json").read_text())
-    _touch(tmp_path, *labels)
+    assert {key: list(f.labels) for key, f in frames.items()} == labels
+    pmsets = json.loads((metadata / "pmsets.json").read_text())
+    assert {s.anchor: {f.key for f in s.frames} - {s.anchor} for s in sets} == {
+        a: set(ns) for a, ns in pmsets.items()
+    }
+    assert sum(len(frames[s.anchor].labels) > 1 for s in sets) == 79
+    assert all(frames[s.anchor].offset == 0 for s in sets)
+    assert {f.offset for f in frames.values()} == set(range(-10, 11))
+    assert sum(len(s.frames) == 21 for s in sets) == 889
+
+
+@pytest.mark.data
+def test_some_of_vid_robust_and_what_is_missing(tmp_path: Path) -> None:
+    metadata = _testbed() / "src/eval_settings/imagenet-vid-robust_metadata"
+    sets = vid_sets(place(str(metadata)))[:3]
+    names = [f.key for one in sets for f in one.frames]
+    _touch(tmp_path, *names)
     source = _source(tmp_path, metadata=str(metadata))
-    listing = open_frames(source).listing
-    assert len(listing.examples) == 22_179
-    assert listing.groups["offset"].count(0) == 1_109
-    assert listing.any_of is not None
-    by_id = dict(zip(listing.examples, listing.any_of, strict=True))
-    assert by_id == labels
-    anchors = [a for e, a in zip(listing.examples, listing.groups["anchor"], strict=True) if e == a]
-    assert sum(len(by_id[a]) > 1 for a in anchors) == 79
-    # One frame of an anchor's 21 is lost.
-    (tmp_path / listing.examples[0]).unlink()
-    with pytest.raises(BadInput, match=r"1 of 22,179 frames are not in .*missing=skip"):
+    skip = _source(tmp_path, metadata=str(metadata), missing="skip")
+    gone = 22_179 - len(names)
+    with pytest.raises(BadInput, match=rf"{gone:,} of 22,179 frames are not in .*missing=skip"):
         open_frames(source)
-    rest = open_frames(_source(tmp_path, metadata=str(metadata), missing="skip")).listing
-    assert len(rest.examples) == 22_179 - 21
-    assert rest.notes == ("1 of 1,109 anchors were left out: 1 of their frames are missing.",)
+    listing = open_frames(skip).listing
+    assert listing.examples == names
+    note = f"1,106 of 1,109 anchors were left out: {gone:,} of their frames are missing."
+    assert listing.notes == (note,)
+    # One frame of an anchor's is lost, and the anchor with it.
+    (tmp_path / names[0]).unlink()
+    assert open_frames(skip).listing.examples == names[len(sets[0].frames) :]
 
 
 def test_metadata_beside_the_frames_and_frames_without_val(tmp_path: Path) -> None:

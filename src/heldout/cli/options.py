@@ -45,7 +45,9 @@ RowsOption = Annotated[
     int, typer.Option("--rows", help="Rows of a plain table to show; 0 shows all.", min=0)
 ]
 LevelOption = Annotated[float, typer.Option("--level", help="Level of the intervals.")]
-MetricOption = Annotated[str, typer.Option("--metric", help="top-1, top-5 or another top-K.")]
+MetricOption = Annotated[
+    str, typer.Option("--metric", help="top-1, top-5, another top-K, or pm-K of video frames.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the resampling.", min=0)]
 ScaleOption = Annotated[Scale, typer.Option("--scale", help="Scale of both axes.")]
 PopulationOption = Annotated[

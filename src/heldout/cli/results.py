@@ -27,7 +27,10 @@ def command(
     store: StoreOption = DEFAULT_STORE,
     models: ModelsOption = None,
     metric: Annotated[
-        str, typer.Option("--metric", help="top-1, top-5, another top-K, or mean-per-class.")
+        str,
+        typer.Option(
+            "--metric", help="top-1, top-5, another top-K, mean-per-class, or pm-K of video frames."
+        ),
     ] = "top-1",
     per_class: Annotated[
         bool, typer.Option("--per-class", help="The accuracy of every class of one setting.")

@@ -79,8 +79,6 @@ def _accuracy(plan: Plan, setting: str, block: Block, model: str) -> Row:
 def _order_advice(code: str) -> str:
     if code.startswith("labels:"):
         return "rename the class folders, or name their order with ?classes=FILE on the test set"
-    if code.startswith("chance:"):
-        return "see to the weights and the preprocessing: heldout models URI shows them"
     return "name the model's classes in the order of its outputs: add ?classes=FILE"
 
 

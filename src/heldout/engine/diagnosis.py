@@ -25,7 +25,6 @@ from heldout.store.block import Block
 from heldout.store.read import LabelSet, Store
 
 Progress = Callable[[str, float], None]
-_ORDER = ("class-order:", "labels:", "chance:")
 LEVEL = 0.01
 
 # Normalisations that evaluations take for one another: name, URI options, what they are.
@@ -73,8 +72,9 @@ def label_order(store: Store, plan: Plan) -> list[Finding]:
 
 
 def order_findings(case: Case) -> list[Finding]:
-    """The findings about classes and chance among all that the doctor has."""
-    return [f for f in examine_case(case) if f.code.startswith(_ORDER)]
+    """The findings, among all that the doctor has, that read the classes in another order."""
+    found = examine_case(case)
+    return [f for f in found if f.means is not None or f.label_means is not None]
 
 
 def sample(study: Study, images: int, progress: Progress) -> tuple[Plan, dict[str, Block]]:

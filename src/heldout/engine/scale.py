@@ -54,10 +54,11 @@ def scale_of(set_name: str, chosen: str, listing: Listing, abouts: Sequence[Abou
     size = len(there.classes)
     full = entry.classes if entry is not None and entry.classes is not None else whole(there)
     own = {c: i for i, c in enumerate(full.classes)}
-    if not chosen and all(c in own for c in _used(listing)):
+    ignored = entry.ignored if entry is not None else frozenset()
+    if not chosen and all(c in own or c in ignored for c in _used(listing)):
         place = np.array([own.get(c, OUTSIDE) for c in listing.classes], np.int32)
         return _scale(full, there, size, place, listing, notes)
-    at = _positions(set_name, listing, there)
+    at = _positions(set_name, listing, there, ignored)
     if chosen == PRESENT:
         full = _with_examples(full, listing, at)
     elif chosen:
@@ -105,9 +106,10 @@ def _used(listing: Listing) -> list[str]:
     return [listing.classes[i] for i in np.unique(listing.label[listing.label >= 0])]
 
 
-def _positions(set_name: str, listing: Listing, there: Space) -> list[int]:
-    """The listing's classes as positions in the space; -1 for one without examples that is none."""
-    used = set(_used(listing))
+def _positions(set_name: str, listing: Listing, there: Space, ignored: frozenset[str]) -> list[int]:
+    """The listing's classes as positions in the space; -1 for one that need not be a class of it:
+    without examples, or known to lie outside of the set's classes."""
+    used = set(_used(listing)) - ignored
     out = []
     for name in listing.classes:
         if name in used:

@@ -11,6 +11,7 @@ from typing import Any
 
 from heldout.errors import BadInput, near_matches
 from heldout.shifts.catalogue import expand
+from heldout.testsets.catalogue import known
 from heldout.testsets.opening import Source, parse_options
 
 CLEAN = "clean"
@@ -146,14 +147,19 @@ def read_study(path: str, text: str | None = None) -> Study:
             _check(row, keys, where, (table, i))
     plain = {k.replace("-", "_"): v for k, v in content.items() if k not in ("model", "test-set")}
     models = tuple(WantedModel(m["uri"], m.get("name", "")) for m in content["model"])
-    sets = []
+    sets: list[WantedSet] = []
     for i, row in enumerate(content["test-set"]):
+        if row["name"] in [s.name for s in sets]:
+            raise BadInput(
+                f"{where.of(('test-set', i))}: the test set '{row['name']}' is there twice; put all"
+                " its shifts and classes into one table, or rename it."
+            )
         try:
             sets.append(_set_of(row))
         except BadInput as error:
             raise BadInput(f"{where.of(('test-set', i))}: {error}") from error
     try:
-        return Study(models, tuple(sets), **plain)
+        return Study(models, merged(sets), **plain)
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
 
@@ -191,11 +197,33 @@ def merged(sets: Sequence[WantedSet], shifts: Sequence[str] = ()) -> tuple[Wante
             )
         pairs = (*(old.pairs if old else ()), *s.pairs)
         kept[s.name] = replace(s, pairs=tuple(dict.fromkeys(pairs)))
+    kept = {one.name: one for s in kept.values() for one in _members(s)}
     more = list(shifts)
     for name, s in kept.items():
         added = _pairs(name, s.lists, more) if more else ()
         kept[name] = replace(s, pairs=tuple(dict.fromkeys((*s.pairs, *added))))
     return tuple(kept.values())
+
+
+def _members(wanted: WantedSet) -> list[WantedSet]:
+    """A family of sets such as imagenet-c as its members that are there; else the set itself."""
+    entry = known(wanted.name)
+    if entry is None or not entry.parts:
+        return [wanted]
+    out = []
+    for name, below in entry.parts:
+        source = parse_options(f"{wanted.source.path.rstrip('/')}/{below}")
+        if "://" not in source.path and not os.path.exists(source.path):
+            continue
+        options = {**wanted.source.options, **source.options}
+        out.append(replace(wanted, name=name, source=Source(source.path, options)))
+    if not out:
+        raise BadInput(
+            f"'{wanted.source.path}' holds nothing of {wanted.name}: there is no"
+            f" '{entry.parts[0][1].partition('?')[0]}' in it, nor any other of its"
+            f" {len(entry.parts)} parts."
+        )
+    return out
 
 
 def _trailing_shift(path: str) -> tuple[str, str]:

@@ -69,7 +69,7 @@ def open_test_set(source: Source, *, set_name: str = "") -> TestSet:
     predictions have. Raises NotFound and BadInput that say what, where, and what to do.
     """
     try:
-        kind = source.options.get("kind") or _recognised(source)
+        kind = source.options.get("kind") or _video(set_name, source) or _recognised(source)
         module, opener = _reader(kind)
         _must_be_known(source, kind, module)
         opened = cast("TestSet", opener(source))
@@ -150,6 +150,17 @@ def _recognised(source: Source) -> str:
     if found is None:
         raise BadInput(_not_a_set(where.name, source.path))
     return found
+
+
+def _video(set_name: str, source: Source) -> str:
+    """'frames' for the video sets of the field and for folders that lie as they are published."""
+    from heldout.testsets.frames import recognised
+    from heldout.testsets.place import place
+    from heldout.testsets.published import known
+
+    entry = known(set_name) if set_name else None
+    published = entry is not None and entry.anchors is not None
+    return "frames" if published or recognised(place(source.path)) else ""
 
 
 def _of_file(name: str) -> str | None:
