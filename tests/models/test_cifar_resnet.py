@@ -96,7 +96,7 @@ def test_facts() -> None:
 def test_other_numbers_lose_accuracy() -> None:
     """mean and std of the URI arrive at the model: without normalisation it fails on many."""
     checkpoint = published(f"cifar10-resnets/{FILES[20]}")
-    labels = rows("cifar10-test-labels.csv.gz")[:500]
+    labels = rows("cifar10-test-labels.csv.gz")[:200]
     folder = published("cifar10-test-png")
     truth = np.array([int(r["label"]) for r in labels])
     right = {}
@@ -104,9 +104,9 @@ def test_other_numbers_lose_accuracy() -> None:
         model = adapters.load(f"cifar-resnet:{checkpoint}{options}", CPU)
         predicted, _ = answers(model, [folder / r["png"] for r in labels])
         right[options] = int((predicted == truth).sum())
-    assert right[""] > 450
-    assert right["?mean=unit"] < 300
-    assert right["?channels=BGR"] < right[""] - 15
+    assert right[""] > 175
+    assert right["?mean=unit"] < 120
+    assert right["?channels=BGR"] < right[""] - 5
 
 
 def test_no_checkpoint() -> None:

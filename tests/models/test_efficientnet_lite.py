@@ -52,11 +52,10 @@ def agree(which: str, found: np.ndarray, rows: list[dict[str, str]]) -> None:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("which", ["0", "2"])
-def test_40_pictures(which: str) -> None:
+def test_40_pictures() -> None:
     """Every fifth of the 200."""
     rows = core()[::5]
-    agree(which, scores(adapters.load(f"lite:{which}", CPU), rows), rows)
+    agree("0", scores(adapters.load("lite:0", CPU), rows), rows)
 
 
 @pytest.mark.data

@@ -626,3 +626,19 @@ def test_foreign_files_are_not_touched(store: Store) -> None:
     (done,) = compact(store)
     assert (done.parts_before, done.parts_after) == (3, 2)
     assert Path(other).read_bytes() == content
+
+
+def test_the_command(store: Store) -> None:
+    """`heldout compact` prints parts and bytes before and after, and --keep deletes nothing."""
+    for first in (0, 10):
+        shard(store, ["a"], first, first + 10)
+    run = [sys.executable, "-m", "heldout", "compact", "--store", store.files.url]
+    kept = subprocess.run([*run, "--keep"], capture_output=True, text=True, check=True)
+    assert "2 parts are now 3" in kept.stdout
+    done = subprocess.run([*run, "--format", "json"], capture_output=True, text=True, check=True)
+    (row,) = json.loads(done.stdout)["rows"]
+    assert (row["setting"], row["parts"], row["parts_after"]) == ("set", 3, 1)
+    assert row["bytes_after"] == store.files.size(parts(store)[0])
+    wrong = subprocess.run([*run, "sett"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "Did you mean 'set'" in wrong.stderr

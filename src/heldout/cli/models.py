@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from heldout.cli.options import Format, FormatOption, OutputOption
-from heldout.cli.show import put
+from heldout.cli.show import entries, put
 
 
 def command(
@@ -38,7 +39,10 @@ def command(
                 Column("about", "text", [a.ABOUT for a in adapters], "what it is"),
             ),
         )
-        put(table, form, output, rows=0)
+        if form is Format.table and output is None:
+            entries([(n, (a.ABOUT, a.EXAMPLE)) for n, a in zip(names(), adapters, strict=True)])
+        else:
+            put(table, form, output, rows=0)
         return
     abouts = [load(uri).about for uri in uris]
     facts: list[tuple[str, str, str]] = []
@@ -63,4 +67,9 @@ def command(
             Column("value", "text", [f[2] for f in facts], "its value"),
         ),
     )
-    put(shown, form, output, rows=0)
+    if form is not Format.table or output is not None:
+        put(shown, form, output, rows=0)
+        return
+    for i, about in enumerate(abouts):
+        sys.stdout.write(("\n" if i else "") + f"{about.name}\n")
+        entries([(f"  {what}", (value,)) for name, what, value in facts if name == about.name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heldout.cli.options import Format, FormatOption, OutputOption
-from heldout.cli.show import put
+from heldout.cli.show import entries, put
 
 
 def command(form: FormatOption = Format.table, output: OutputOption = None) -> None:
@@ -27,4 +27,12 @@ def command(form: FormatOption = Format.table, output: OutputOption = None) -> N
             Column("about", "text", [s.about for s in shifts], "what it does"),
         ),
     )
-    put(table, form, output, rows=0)
+    if form is not Format.table or output is not None:
+        put(table, form, output, rows=0)
+        return
+    rows = []
+    for s in shifts:
+        about = s.about + ("; random, by --seed and example" if s.random else "")
+        said = (about, f"{s.name}:NUMBER: {s.severities}") if s.numbered else (about,)
+        rows.append((s.name, said))
+    entries(rows)

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,17 @@ def say(text: str) -> None:
     """Print a sentence, folded to the width; following lines are indented."""
     for line in textwrap.wrap(text, width(), subsequent_indent="  ", break_long_words=False):
         sys.stdout.write(line + "\n")
+
+
+def entries(rows: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Print names with lines of text beside them, each line folded to the width."""
+    wide = max((len(name) for name, _ in rows), default=0) + 2
+    for name, texts in rows:
+        first = True
+        for text in texts:
+            for line in textwrap.wrap(text, width() - wide, break_long_words=True):
+                sys.stdout.write(f"{name if first else '':<{wide}}{line}\n")
+                first = False
 
 
 def width() -> int:

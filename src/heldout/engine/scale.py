@@ -74,7 +74,7 @@ def _space_of(
     if entry is not None:
         return space(entry.space), ()
     found = recognise(listing.classes)
-    if found is not None:
+    if found is not None and all(_speaks(a, found) for a in abouts):
         return found, ()
     told = {a.space for a in abouts if a.space}
     if len(told) == 1 and listing.classes and all(c.isdigit() for c in listing.classes):
@@ -83,6 +83,16 @@ def _space_of(
             note = f"class folders are numbers and were taken as positions in {there.name}"
             return there, (note,)
     return None, ()
+
+
+def _speaks(about: About, there: Space) -> bool:
+    """Whether a model may be one of the label space: it names all its classes, or none at all.
+
+    'ant' and 'zebra' are classes of ImageNet, but also of somebody's own model of three animals.
+    """
+    if about.space is not None or about.classes is None:
+        return True
+    return len({there.index(c) for c in about.classes} - {None}) == len(there.classes)
 
 
 def _scale(

@@ -1,0 +1,151 @@
+"""Which output stands for which class: by label space, name, order with a note, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from heldout.engine.matching import outputs_map
+from heldout.engine.scale import OUTSIDE, scale_of
+from heldout.errors import BadInput, HeldoutError
+from heldout.models.classifier import About
+from heldout.testsets.reader import Listing
+from heldout.testsets.spaces import space
+
+
+def listing(classes: Sequence[str], labels: Sequence[int] | None = None) -> Listing:
+    label = np.array(range(len(classes)) if labels is None else labels, np.int32)
+    ids = [f"e{i}" for i in range(len(label))]
+    return Listing(ids, label, list(classes), list(classes))
+
+
+def about(outputs: int, **facts: object) -> About:
+    return About("net", "python:x", outputs, **facts)  # type: ignore[arg-type]
+
+
+def matched(
+    name: str, chosen: str, there: Listing, model: About
+) -> tuple[list[str], list[tuple[int, ...]], list[int], tuple[str, ...]]:
+    scale = scale_of(name, chosen, there, [model])
+    found, notes = outputs_map(scale, model, name)
+    return list(found.classes), list(found.members), scale.label.tolist(), notes
+
+
+CIFAR = list(space("cifar10").classes)
+
+
+def test_folders_of_other_spelling_and_order_find_their_outputs() -> None:
+    classes, members, label, notes = matched(
+        "mine", "", listing(["dog", "car", "cat"]), about(10, space="cifar10")
+    )
+    assert classes == CIFAR
+    assert members == [(i,) for i in range(10)]
+    assert label == [5, 1, 3]
+    assert notes == ()
+
+
+def test_present_restricts_to_classes_with_examples() -> None:
+    classes, members, label, _ = matched(
+        "mine", "present", listing(["dog", "car", "cat"], [0, 1, -1]), about(10, space="cifar10")
+    )
+    assert classes == ["automobile", "dog"]
+    assert members == [(1,), (5,)]
+    assert label == [1, 0, -1]
+
+
+def test_a_list_leaves_other_examples_outside() -> None:
+    _, _, label, _ = matched(
+        "mine", "cat,dog", listing(["dog", "car", "cat"]), about(10, space="cifar10")
+    )
+    assert label == [1, OUTSIDE, 0]
+
+
+@pytest.mark.parametrize("names", [[str(i) for i in range(12)], [f"{i:02d}" for i in range(12)]])
+def test_numbered_folders_are_positions_never_texts(names: list[str]) -> None:
+    """0 … 11 and 00 … 11 are the same; '10' does not come after '1'."""
+    _, members, label, notes = matched("mine", "", listing(names), about(12))
+    assert members == [(i,) for i in range(12)]
+    assert label == list(range(12))
+    assert "output i was taken for class i" in notes[0]
+
+
+def test_numbered_folders_of_a_known_label_space() -> None:
+    classes, _, label, notes = matched("mine", "", listing(["3", "9"]), about(10, space="cifar10"))
+    assert classes == CIFAR
+    assert label == [3, 9]
+    assert "numbers" in " ".join(notes) or notes == ()
+
+
+def test_a_models_own_names_decide_over_order() -> None:
+    model = about(3, classes=("Zebra", "ant", "bee"))
+    classes, members, label, notes = matched("mine", "", listing(["ant", "zebra"]), model)
+    assert classes == ["Zebra", "ant", "bee"]
+    assert members == [(0,), (1,), (2,)]
+    assert label == [1, 0]
+    assert notes == ()
+
+
+def test_a_models_names_in_another_order_than_the_space() -> None:
+    names = tuple(reversed(CIFAR))
+    classes, members, _, _ = matched("cifar10-test", "", listing(CIFAR), about(10, classes=names))
+    assert classes == CIFAR
+    assert members == [(9 - i,) for i in range(10)]
+
+
+def test_a_background_class_is_seen_by_the_number_of_outputs() -> None:
+    wnids = space("imagenet-1k").classes
+    _, members, _, notes = matched("mine", "", listing(wnids[:5]), about(1001))
+    assert members[:2] == [(1,), (2,)]
+    assert "background" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("classes", "model", "says"),
+    [
+        (["cat", "dgo"], {"classes": ("cat", "dog")}, "dgo.*Near ones of the model: dog"),
+        (["left", "right", "up"], {}, "gives 10 scores.*has 3 classes"),
+        (CIFAR, {"space": "imagenet-1k"}, "made for imagenet-1k"),
+        (CIFAR, {"outputs": 7}, "gives 7 scores"),
+        (CIFAR, {"classes": ("cat", "dog"), "outputs": 2}, r"which model .net. does\s+not know"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    classes: list[str], model: dict[str, object], says: str
+) -> None:
+    facts = {"outputs": 10, **model}
+    with pytest.raises(BadInput, match=says):
+        matched("mine", "", listing(classes), about(**facts))  # type: ignore[arg-type]
+
+
+def test_one_unknown_folder_is_named_with_near_ones() -> None:
+    with pytest.raises(HeldoutError, match=r"frgo.*frog"):
+        matched("cifar10-test", "", listing(["cat", "frgo"]), about(10, space="cifar10"))
+
+
+def test_imagenet_a_is_scored_among_its_200_classes() -> None:
+    from heldout.testsets.catalogue import known
+
+    entry = known("imagenet-a")
+    assert entry is not None
+    assert entry.classes is not None
+    wnids = list(entry.classes.classes)
+    scale = scale_of("imagenet-a", "", listing(wnids), [about(1000)])
+    assert len(scale.map.classes) == 200
+    assert scale.label.tolist() == list(range(200))
+    clean = scale_of("imagenet-val", "imagenet-a", listing(space("imagenet-1k").classes), [])
+    assert clean.map.classes == scale.map.classes
+    assert int((clean.label >= 0).sum()) == 200
+
+
+def test_objectnets_other_folders_do_not_count() -> None:
+    from heldout.testsets.catalogue import known
+
+    entry = known("objectnet-1.0-beta")
+    assert entry is not None
+    assert entry.classes is not None
+    some = [*entry.classes.classes[:3], sorted(entry.ignored)[0]]
+    scale = scale_of("objectnet-1.0-beta", "", listing(some), [about(1000)])
+    assert scale.label.tolist() == [0, 1, 2, OUTSIDE]
+    assert len(scale.map.classes) == 113
