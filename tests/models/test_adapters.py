@@ -75,6 +75,8 @@ def test_parse(text: str, parts: tuple[str, str, dict[str, str]]) -> None:
         ("model.onnx", BadInput, "for example onnx:model.onnx"),
         ("cifar-resnet", BadInput, "for example cifar-resnet:20"),
         (":x", BadInput, "ADAPTER:NAME"),
+        ("my/net.py:f", BadInput, "for example python:my/net.py:f"),
+        ("weights.pt", BadInput, r"checkpoint=weights\.pt"),
         ("timm:x?size", BadInput, "'size' is not an option"),
         ("timm:x?size=1&size=2", BadInput, "given twice"),
         ("tim:resnet50", NotFound, "Did you mean 'timm'"),
@@ -98,7 +100,7 @@ def test_what_is_said_wins(uri: str, tmp_path: Path) -> None:
         about = adapters.load(f"{uri}?name=m&classes={classes}&space=zoo&scores=scores").about
         assert about.classes == ("ant", "bee", "cat", "dog")
         assert (about.name, about.space, about.score_kind) == ("m", "zoo", "scores")
-    with pytest.raises(BadInput, match="lists 3 classes, and the model 'mine"):
+    with pytest.raises(BadInput, match="has 3 classes, and the model has 4 outputs"):
         adapters.load(f"{uri}?classes=a,b,c")
     with pytest.raises(BadInput, match="holds a twice"):
         adapters.load(f"{uri}?classes=a,b,c,a")

@@ -57,6 +57,11 @@ def broken_factory():
 def made():
     return mean_colour, {"resize": (20, 10)}
 
+def miscounted(images):
+    return images.mean((1, 2))
+
+miscounted.classes = ["red", "green"]
+
 def misspelt():
     return mean_colour, {"siez": 3}
 '''
@@ -188,6 +193,7 @@ def test_failing_code_is_quoted_with_its_line(here: Path) -> None:
         ("plain.py:number", BadInput, "is a int, not a model"),
         ("plain.py:mean_colour?mean=half", BadInput, "pixels as they are"),
         ("plain.py:mean_colour?checkpoint=x.pt", BadInput, "is for torch modules"),
+        ("plain.py:miscounted", BadInput, "has 2 classes, and the model has 3 outputs"),
         ("plain.py:misspelt", NotFound, "Did you mean 'size'"),
     ],
 )

@@ -45,12 +45,15 @@ def check_models(study: Study, images: int, progress: Progress) -> Table:
                 rows.append((s.name, model, "class order", "wrong", f.says, _order_advice(f.code)))
             if not mine:
                 rows.append((s.name, model, "class order", "ok", "", ""))
-    found = better_normalisations(
+    found, untried = better_normalisations(
         study, plan, blocks, images, lambda what, part: progress(what, 0.2 + 0.8 * part)
     )
     for model in plan.abouts:
         # The best alternative says it; the others that are better as well follow from it.
         best = next((b for b in found if b.model == model), None)
+        if model in untried:
+            rows.append(("", model, "normalisation", "", f"not tried: {untried[model]}", ""))
+            continue
         if best is None:
             rows.append(("", model, "normalisation", "ok", "no usual other one does better", ""))
             continue

@@ -21,6 +21,7 @@ from heldout.engine.plan import Entry, Plan, Setting
 from heldout.engine.resume import shards_to_do
 from heldout.engine.run import computed
 from heldout.engine.study import CLEAN, Study, WantedModel
+from heldout.errors import BadInput
 from heldout.store.block import Block
 from heldout.store.read import LabelSet, Store
 
@@ -109,27 +110,33 @@ def case_of(plan: Plan, setting: Setting, block: Block) -> Case:
 
 def better_normalisations(
     study: Study, plan: Plan, blocks: dict[str, Block], images: int, progress: Progress
-) -> list[Better]:
-    """Other normalisations that do significantly better on the sample than a model's own."""
+) -> tuple[list[Better], dict[str, str]]:
+    """Other normalisations that do significantly better on the sample than a model's own.
+
+    Second: models whose normalisation is their own business, and what they say of it.
+    """
     found: list[Better] = []
-    uris = {name: plan.abouts[name].uri for name in plan.abouts}
-    for j, (name, option, says) in enumerate(OTHERS):
-        progress(f"trying {says}", j / len(OTHERS))
-        wanted = tuple(WantedModel(_with(uri, option), model) for model, uri in uris.items())
-        other, theirs = sample(replace(study, models=wanted), images, lambda what, part: None)
-        for s in plan.settings:
-            if s.name not in theirs:
+    untried: dict[str, str] = {}
+    for i, (model, about) in enumerate(plan.abouts.items()):
+        for j, (name, option, says) in enumerate(OTHERS):
+            progress(f"{model}, {says}", (i + j / len(OTHERS)) / len(plan.abouts))
+            wanted = WantedModel(_with(about.uri, option), model)
+            try:
+                other, theirs = sample(
+                    replace(study, models=(wanted,)), images, lambda what, part: None
+                )
+            except BadInput as error:
+                untried[model] = str(error)
+                break
+            if other.abouts[model].preprocessing.record() == about.preprocessing.record():
                 continue
-            for model in plan.abouts:
-                own_record = plan.abouts[model].preprocessing.record()
-                if other.abouts[model].preprocessing.record() == own_record:
-                    continue
+            for s in other.settings:
                 mine, new = (_right(s, b, model) for b in (blocks[s.name], theirs[s.name]))
                 p = sign_p(int((new & ~mine).sum()), int((mine & ~new).sum()), len(OTHERS))
                 if p < LEVEL:
                     k, own = int(new.sum()), int(mine.sum())
                     found.append(Better(model, name, says, option, k, own, len(mine), p))
-    return sorted(found, key=lambda b: (b.model, -b.right))
+    return sorted(found, key=lambda b: (b.model, -b.right)), untried
 
 
 def _right(setting: Setting, block: Block, model: str) -> NDArray[np.bool_]:

@@ -83,7 +83,8 @@ def parse(uri: str) -> tuple[str, str, dict[str, str]]:
     """
     start, mark, tail = uri.partition("?")
     adapter, colon, rest = start.partition(":")
-    if not colon or not adapter or not rest:
+    path = adapter not in names() and ("." in adapter or "/" in adapter)
+    if not colon or not adapter or not rest or path:
         example = find(adapter).EXAMPLE if adapter in names() else _likely(start)
         raise BadInput(
             f"'{uri}' does not name a model: write ADAPTER:NAME, for example {example}. The"
@@ -113,8 +114,7 @@ def load(uri: str, placement: Placement = Placement()) -> Classifier:  # noqa: B
     classifier = adapter.load(rest, dict(options), placement)
     if classifier.about.uri != uri:
         classifier.about = replace(classifier.about, uri=uri)
-    if options.keys() & {"name", "classes", "space", "scores"}:
-        classifier.about = _as_said(classifier.about, options)
+    classifier.about = _as_said(classifier.about, options)
     return classifier
 
 
@@ -173,9 +173,9 @@ def _as_said(about: About, said: Mapping[str, str]) -> About:
     classes = class_list(said["classes"]) if "classes" in said else about.classes
     if classes is not None and len(classes) != about.outputs:
         raise BadInput(
-            f"classes={said.get('classes', '')} lists {len(classes)} classes, and the model"
-            f" '{about.name}' has {about.outputs} outputs. The list goes in the order of the"
-            " outputs, one class for each."
+            f"The class list of the model '{about.name}' has {len(classes)} classes, and the model"
+            f" has {about.outputs} outputs. The list goes in the order of the outputs, one class"
+            " for each; give it with classes=FILE."
         )
     return replace(
         about,
@@ -212,7 +212,9 @@ def _likely(text: str) -> str:
     """An adapter that could be meant by a bare file or model name."""
     if text.endswith(".onnx"):
         return f"onnx:{text}"
-    if ".py" in text or text.endswith((".pt", ".pth", ".th")):
+    if ".py:" in text:
+        return f"python:{text}"
+    if text.endswith((".py", ".pt", ".pth", ".th", ".safetensors")):
         return "python:my_model.py:model?checkpoint=weights.pt"
     return f"timm:{text.strip(':?') or 'resnet50'}"
 

@@ -179,7 +179,7 @@ def _made(
             )
         except Exception:
             raise misfit from None
-    return module, digest, f"{rest.partition('.')[0]}-{PurePosixPath(path).stem}"
+    return module, digest, f"{_name(rest, {}).partition('.')[0]}-{PurePosixPath(path).stem}"
 
 
 def _name(rest: str, config: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,22 +85,24 @@ def compact(
 
 
 def _setting(store: Store, setting: str, delete: bool, min_parts: int, memory: int) -> Compacted:
-    for _ in range(_TRIES):
+    for i in range(_TRIES):
         try:
             return _once(store, setting, delete, min_parts, memory)
         except (Vanished, FileNotFoundError):  # someone else is merging this setting
             store.forget()
+            time.sleep(0.05 * 2**i)
     return _once(store, setting, delete, min_parts, memory)
 
 
 def _once(store: Store, setting: str, delete: bool, min_parts: int, memory: int) -> Compacted:
     parts, pieces = store.parts_of(setting)
-    before = [store.files.size(p) for p in parts]
+    before = [_size(store, p) for p in parts]
     done = Compacted(setting, len(parts), len(parts), sum(before), sum(before))
     if len(parts) < min_parts:
         return done
     ids = Ids()
-    scans = {part: scan(store.files, part, ids) for part in sorted({p.part for p in pieces})}
+    needed = sorted({p.part for p in alive(pieces)})
+    scans = {part: scan(store.files, part, ids) for part in needed}
     left = _left_alone(store, setting, pieces, scans)
     merged: set[str] = set()
     new: list[str] = []
@@ -113,7 +116,7 @@ def _once(store: Store, setting: str, delete: bool, min_parts: int, memory: int)
     store.forget()
     after = (set(parts) - (merged if delete else set())) | set(new)
     sizes = dict(zip(parts, before, strict=True))
-    total = sum(sizes[p] if p in sizes else store.files.size(p) for p in after)
+    total = sum(sizes[p] if p in sizes else _size(store, p) for p in after)
     why = tuple(dict.fromkeys(left.values()))
     return Compacted(setting, len(parts), len(after), sum(before), total, why)
 
@@ -123,17 +126,25 @@ def _groups(
 ) -> list[set[str]]:
     """The parts that become one, by the kind of their scores.
 
-    Parts whose rows were all replaced go with the first. What a part has is never left to a part
-    outside its group, which another compactor might judge otherwise.
+    Parts with nothing of their own, because it was replaced or is in other parts, go with those
+    parts, unread; but what a part has is never left to a part outside its group, which another
+    compactor might judge otherwise.
     """
-    live = {p.part for p in counting(pieces)}
     groups: dict[tuple[str, ...], set[str]] = {}
-    for part in sorted(live - left):
+    for part in sorted(set(scans) - left):
         groups.setdefault(scans[part].kind, set()).add(part)
     found = list(groups.values())
-    if found:
-        found[0] |= {p.part for p in pieces} - live - left
-    return [g for g in found if len(g) >= min_parts]
+    owner = {(p.model, f.digest): p.part for p in alive(pieces) for f in p.leaves}
+    owners: dict[str, set[str]] = {p.part: set() for p in pieces if p.part not in scans}
+    for p in counting(pieces):
+        if p.part in owners:
+            owners[p.part] |= {owner[p.model, f.digest] for f in p.leaves}
+    grown = [set(g) for g in found]
+    for part, others in owners.items():
+        home = next((i for i, g in enumerate(found) if others <= g), None)
+        if home is not None:
+            grown[home].add(part)
+    return [g for g in grown if len(g) >= min_parts]
 
 
 def _merge(
@@ -235,7 +246,7 @@ def _left_alone(
 ) -> dict[str, str]:
     """Parts that cannot be merged, with the reason as a sentence."""
     left = {part: f"{part} was left alone: {s.flaw}." for part, s in scans.items() if s.flaw}
-    for p in pieces:
+    for p in (p for p in pieces if p.part in scans):
         start, end, _ = scans[p.part].rows.get(p.model, (0, 0, b""))
         if end - start != p.of and p.part not in left:
             left[p.part] = (
@@ -294,6 +305,13 @@ def _why(store: Store, setting: str, model: str, a: Piece, b: Piece) -> str:
     except ConflictError:
         return f"'{model}' has contradicting rows, left alone: {both}. --replace settles it."
     return f"'{model}' has the same examples twice, left alone: {both}."
+
+
+def _size(store: Store, part: str) -> int:
+    try:
+        return store.files.size(part)
+    except FileNotFoundError:
+        return 0
 
 
 def _first(record: Record) -> float:

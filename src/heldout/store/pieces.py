@@ -131,7 +131,8 @@ def counting(pieces: Sequence[Piece]) -> list[Piece]:
 def alive(pieces: Sequence[Piece]) -> list[Piece]:
     """The rows that count, each once, by model, oldest first.
 
-    Of identical leaves the one in the piece with the most leaves stands for all, then the oldest.
+    Of identical leaves the one in the piece with the most leaves stands for all, then one in a
+    merged part, which is there to stay, then the oldest.
     """
     return each_once(counting(pieces))
 
@@ -140,7 +141,7 @@ def each_once(pieces: Sequence[Piece]) -> list[Piece]:
     """Pieces without the leaves that another of them has as well."""
     taken: set[tuple[str, str]] = set()
     kept = []
-    for p in sorted(pieces, key=lambda p: (-len(p.leaves), _born(p), p.part)):
+    for p in sorted(pieces, key=_rank):
         mine = [leaf for leaf in p.leaves if (p.model, leaf.digest) not in taken]
         taken.update((p.model, leaf.digest) for leaf in mine)
         if mine:
@@ -231,6 +232,10 @@ def _values(record: Record) -> Iterable[Any]:
 
 def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _rank(piece: Piece) -> tuple[int, bool, str, str]:
+    return -len(piece.leaves), "merged_from" not in piece.record, _born(piece), piece.part
 
 
 def _born(piece: Piece) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -123,17 +124,22 @@ class Store:
     def parts_of(self, setting: str) -> tuple[list[str], list[Piece]]:
         """The files of a setting and all pieces that they name, replaced ones too.
 
-        The folder is listed again afterwards: what was deleted while it was listed is in a merged
-        part, which the second listing has.
+        The folder is listed again afterwards. What was deleted meanwhile, or while it was listed,
+        is in a merged part: in one of the first listing, or in one that the second listing has.
         """
         folder = f"predictions/setting={quote(setting, safe='')}"
 
         def read() -> tuple[list[str], list[Piece]]:
-            parts = self.files.names(folder)
-            found = [p for part in parts for p in pieces_in(part, setting, self.record(part))]
-            later = self.files.names(folder)
-            new = {p for p in set(later) - set(parts) if f"/{schema.MERGED}" in p}
-            if new or set(parts) - set(later):
+            parts, found = [], []
+            listed = self.files.names(folder)
+            for part in listed:
+                try:
+                    found += pieces_in(part, setting, self.record(part))
+                    parts.append(part)
+                except Vanished:
+                    continue
+            new = set(self.files.names(folder)) - set(listed)
+            if any(f"/{schema.MERGED}" in part for part in new):
                 raise Vanished(f"Parts of setting '{setting}' are being merged; try again.")
             return parts, found
 
@@ -141,11 +147,12 @@ class Store:
 
     def _steady(self, setting: str, read: Callable[[], T]) -> T:
         """What `read` gives, on a new listing where parts vanish because they are merged."""
-        for _ in range(_LISTINGS):
+        for i in range(_LISTINGS):
             try:
                 return read()
             except (Vanished, FileNotFoundError):
                 self._pieces.pop(setting, None)
+                time.sleep(0.01 * 2**i)
         return read()
 
     def record(self, part: str) -> dict[str, Any]:
