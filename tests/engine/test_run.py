@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 
 import tinyset
-from heldout.engine.run import Done, run
+from heldout.engine.loading import passes, planned
+from heldout.engine.resume import shards_to_do
+from heldout.engine.run import Done, computed, run, size_of
 from heldout.engine.study import Study, WantedModel, merged, parse_target
 from heldout.errors import BadInput, ConflictError, NotFound
 from heldout.store.read import Store
@@ -216,6 +218,43 @@ def test_restricted_to_some_classes(tmp_path: Path) -> None:
     assert {k[0] for k in found} == {"squares@blue,red"}
     assert len(found) == 2 * 40
     assert {row[0] for row in found.values()} == {0, 1}
+
+
+def test_fed_from_threads_or_whole_in_each_thread(whole: tuple[Study, dict]) -> None:
+    """The order of work that a GPU wants gives what the order that a CPU wants gives."""
+    plan, models = planned(whole[0])
+    shards = shards_to_do(plan, None)
+    found = []
+    for feed in (False, True):
+        rows_of: dict[tuple[str, str], list[int]] = {}
+        for collected, _ in computed(plan, models, shards, feed=feed):
+            for key, parts in (collected.rows if collected else {}).items():
+                for positions, answer in parts:
+                    pairs = zip(positions, answer.predicted.tolist(), strict=True)
+                    rows_of.setdefault(key, []).extend(int(1000 * p + a) for p, a in pairs)
+        found.append(rows_of)
+    assert found[0] == found[1]
+    assert sum(map(len, found[0].values())) == 480
+
+
+def test_a_store_at_a_url(whole: tuple[Study, dict]) -> None:
+    remote = replace(whole[0], store="memory://engine-at-a-url")
+    run(replace(remote, limit=7))
+    _, done = run(remote)
+    assert done.there == 7 * 8
+    assert rows(remote.store) == whole[1]
+
+
+def test_models_that_do_not_fit_together_run_in_passes(whole: tuple[Study, dict]) -> None:
+    plan, _ = planned(whole[0])
+    heavy = {n: replace(a, bytes=60) for n, a in plan.abouts.items()}
+    assert passes(heavy, 100) == [["one"], ["two"]]
+    assert passes(heavy, 120) == [["one", "two"]]
+    assert passes(heavy, 1) == [["one"], ["two"]]
+    for shard in shards_to_do(plan, None):
+        halves = [shard.of_models([name]) for name in plan.abouts]
+        assert sum(size_of(h) for h in halves if h) == size_of(shard)
+        assert shard.of_models(["none"]) is None
 
 
 def start(wanted: Study, tmp_path: Path) -> subprocess.Popen[bytes]:

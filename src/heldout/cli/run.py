@@ -103,6 +103,7 @@ def command(
         given["baselines"] = False
     study = study_of(targets or [], models or [], shifts or [], store, given)
     only = _part(shard)
+    _together(shard, cluster, gpus)
     if dry_run:
         _dry_run(study, replace, only)
         return
@@ -163,6 +164,19 @@ def _part(text: str | None) -> tuple[int, int] | None:
     if not slash or not i.isdigit() or not n.isdigit() or not 1 <= int(i) <= int(n):
         raise BadInput(f"--shard '{text}': write I/N with I from 1 to N, such as 3/16.")
     return int(i), int(n)
+
+
+def _together(shard: str | None, cluster: str | None, gpus: float) -> None:
+    """Raises BadInput for flags that do not go together."""
+    from heldout.errors import BadInput
+
+    if shard is not None and cluster is not None:
+        raise BadInput(
+            "--shard is for the jobs of a scheduler, each of which runs its part alone; --cluster"
+            " divides the work itself. Leave one of them out."
+        )
+    if gpus and cluster is None:
+        raise BadInput("--gpus is for --cluster ray. On this machine --device cuda chooses a GPU.")
 
 
 def _dry_run(study: Study, replace: bool, only: tuple[int, int] | None) -> None:

@@ -1,48 +1,49 @@
 """The same plan on many machines: shards as tasks of a Ray cluster.
 
-The driver plans and hands out shards; a worker process plans the same from the same study, keeps
-its models loaded, and writes every shard that it finishes straight into the store. A shard's parts
-are named by the work in them, and the first to be published stays, so that a shard that is done
-twice (its node was believed lost, or the driver began again) is in the store once.
+This process plans; another (`heldout.engine.crew`) hands the shards out. A worker plans the same
+from the same study, keeps its models loaded, and writes every shard that it finishes straight into
+the store. A shard's parts are named by the work in them, and the first to be published stays, so
+that a shard that is done twice (its node was believed lost, or the driver began again) is in the
+store once.
 """
 
 from __future__ import annotations
 
+import os
+import pickle
+import queue
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
-from heldout.engine.loading import cores, planned
+from heldout.engine.crew import Node
+from heldout.engine.loading import loaded, on_gpu, opened, passes
 from heldout.engine.parts import write_tables
-from heldout.engine.plan import Plan, Shard
+from heldout.engine.plan import Plan, Shard, make_plan
 from heldout.engine.resume import shards_to_do
-from heldout.engine.run import Done, execute, pairs, size_of
+from heldout.engine.run import Done, pairs, size_of
 from heldout.engine.study import Study
+from heldout.engine.worker import Job, seen_of
 from heldout.errors import BadInput, HeldoutError
+from heldout.store.files import TEMPORARY, Files
 from heldout.store.read import Store
+from heldout.store.schema import MARK
 
 Progress = Callable[[str, float], None]
-_TRIES = 4  # a shard that ended so many workers is not tried again
-_AHEAD = 2  # shards waiting at every worker, so that none is idle between two
-
-
-class Worker:
-    """A worker process: test sets open, models loaded, both kept from shard to shard."""
-
-    def __init__(self, study: Study, threads: int) -> None:
-        from dataclasses import replace
-
-        self.study = replace(study, workers=threads)
-        self.plan, self.models = planned(self.study)
-        self.store = Store.create(study.store)
-
-    def run(self, shard: Shard, replace_rows: bool) -> Done:
-        """Run one shard and store it."""
-        return execute(self.plan, self.models, self.store, [shard], replace_rows=replace_rows)
-
-    def ready(self) -> bool:
-        """Answers when the models are loaded."""
-        return True
+_LISTENS = 5.0  # seconds in which an address has to answer
+_JOINS = 40.0  # seconds in which a cluster has to take us in
+_BEGINS = 240.0  # seconds in which a cluster has to begin here
+_CHILD = "from heldout.engine.crew import main; main()"
+_GONE = "gone"
 
 
 def run_on(
@@ -55,128 +56,243 @@ def run_on(
 ) -> tuple[Plan, Done]:
     """Run what is left of a study on a Ray cluster.
 
-    where: 'ray' (a cluster on this machine, or the one that RAY_ADDRESS names) or 'ray:ADDRESS'.
-    gpus: GPUs a worker asks for. The store must be at a URL that all nodes see. Raises BadInput
-    where Ray is missing or cannot be reached, and what a shard raised.
+    where: 'ray' (the cluster that RAY_ADDRESS names, or that of this machine, or one that is begun
+    and ended here), 'ray:ADDRESS', or 'ray:local' (one that is begun here). gpus: GPUs a worker
+    asks for; the study's workers: its CPUs and threads, 1 by default. The store must be at a place
+    that all nodes see. Raises BadInput where Ray is missing or cannot be reached, and what a shard
+    raised; what was finished stays in the store.
     """
-    ray = _ray()
-    kind, _, address = where.partition(":")
-    if kind != "ray":
-        raise BadInput(f"--cluster '{where}': the one kind of cluster is ray, or ray:ADDRESS.")
-    began = not ray.is_initialized()
-    if began:
-        _connect(ray, address)
-    try:
-        return _run(ray, study, gpus, replace_rows, progress)
-    finally:
-        if began:
-            ray.shutdown()
-
-
-def _run(
-    ray: Any, study: Study, gpus: float, replace_rows: bool, progress: Progress
-) -> tuple[Plan, Done]:
     start = time.perf_counter()
-    plan, _ = planned(study, lambda what, part: progress(what, 0.0))
-    store = Store.create(study.store)
-    shards = shards_to_do(plan, store, replace=replace_rows)
-    write_tables(store, plan)
-    done = Done(there=pairs(plan) - sum(size_of(s) for s in shards))
-    crew = _Crew(ray, study, gpus, replace_rows)
-    total = max(sum(size_of(s) for s in shards), 1)
-    for part in crew.work(shards):
-        done.add(part)
-        speed = done.predictions / (time.perf_counter() - start)
-        progress(f"{speed:,.0f} predictions/s", done.predictions / total)
+    address = _address_of(where)
+    study = _for_workers(study, gpus)
+    with _driver(address) as driver:
+        plan, uris = _planned(study, gpus, lambda what, part: progress(what, 0.0))
+        here = Store.open(study.store) if Files(study.store).exists(MARK) else None
+        shards = shards_to_do(plan, here, replace=replace_rows)
+        done = Done(there=pairs(plan) - sum(size_of(s) for s in shards))
+        if shards:
+            progress("joining the cluster", 0.0)
+            nodes = driver.nodes(address)
+            threads = _threads(study, nodes, gpus)
+            budget = min(
+                n.memory / n.room(threads, gpus) for n in nodes if n.room(threads, gpus) > 0
+            )
+            groups = passes(plan.abouts, int(budget / 2))
+            split = [s for g in groups for shard in shards if (s := shard.of_models(g))]
+            study = replace(study, workers=threads)
+            store = Store.create(study.store)
+            write_tables(store, plan)
+            token = f"{MARK}{TEMPORARY}{uuid.uuid4().hex[:12]}"
+            store.files.write(token, lambda f: f.write(b"a run on a cluster is under way"))
+            job = Job(
+                study, plan.abouts, uris, groups, gpus, replace_rows, os.getcwd(), token,
+                seen_of(plan),
+            )  # fmt: skip
+            try:
+                for part in driver.work(job, split, done, progress):
+                    done.add(part)
+            finally:
+                store.files.delete(token)
     done.seconds = time.perf_counter() - start
     progress("done", 1.0)
     return plan, done
 
 
-class _Crew:
-    """Worker actors, one for every slot of the cluster; a lost one is replaced."""
+def _planned(study: Study, gpus: float, progress: Progress) -> tuple[Plan, dict[str, str]]:
+    """The plan, and the models' URIs by name. Each model is looked at once and let go again.
 
-    def __init__(self, ray: Any, study: Study, gpus: float, replace_rows: bool) -> None:
-        self.ray = ray
-        self.replace_rows = replace_rows
-        self.threads = study.workers or (1 if not gpus else max(1, cores() // 2))
-        options = {"num_cpus": self.threads, "num_gpus": gpus, "max_restarts": 0}
-        # Spread: a lost node then costs as few workers as possible.
-        hired = ray.remote(Worker).options(**options, scheduling_strategy="SPREAD")
-        self.make: Callable[[], Any] = lambda: hired.remote(study, self.threads)
-
-    def slots(self) -> int:
-        """How many workers the cluster can hold now."""
-        there = self.ray.cluster_resources()
-        return max(1, int(there.get("CPU", 1) // self.threads))
-
-    def work(self, shards: Sequence[Shard]) -> Any:
-        """Every shard's outcome, in the order in which they are finished."""
-        waiting = list(reversed(shards))
-        tries: dict[int, int] = {}
-        team = [self.make() for _ in range(min(self.slots(), len(shards)))]
-        running: dict[Any, tuple[Any, Shard]] = {}
-
-        def give(worker: Any) -> None:
-            while waiting and sum(w is worker for w, _ in running.values()) < _AHEAD:
-                shard = waiting.pop()
-                running[worker.run.remote(shard, self.replace_rows)] = (worker, shard)
-
-        for worker in team:
-            give(worker)
-        while running:
-            finished, _ = self.ray.wait(list(running), num_returns=1)
-            worker, shard = running.pop(finished[0])
-            try:
-                outcome = self.ray.get(finished[0])
-            except self.ray.exceptions.RayActorError as error:
-                waiting.append(shard)
-                tries[shard.number] = tries.get(shard.number, 0) + 1
-                if tries[shard.number] >= _TRIES:
-                    raise BadInput(
-                        f"Shard {shard.number} of '{shard.set_name}' ended {_TRIES} workers one"
-                        f" after the other ({str(error).splitlines()[0]}). Too little memory is the"
-                        " usual reason: use a smaller --batch-size or fewer --workers."
-                    ) from error
-                if worker in team:
-                    team.remove(worker)
-                    team.append(self.make())
-                for w in team:
-                    give(w)
-                continue
-            except self.ray.exceptions.RayTaskError as error:
-                cause = error.cause
-                raise cause if isinstance(cause, HeldoutError) else error from None
-            yield outcome
-            give(worker)
+    Where workers have GPUs this machine need not have one: models are looked at on its CPU.
+    """
+    sets = opened(study)
+    look = replace(study, device="cpu", precision="float32") if gpus else study
+    models, abouts = loaded(look, progress)
+    models.keep(())
+    return make_plan(study, sets, abouts), models.uris
 
 
-def _connect(ray: Any, address: str) -> None:
-    import logging
-    import os
-
-    address = address or os.environ.get("RAY_ADDRESS", "")
-    try:
-        ray.init(
-            address=address or None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            include_dashboard=False if not address else None,
-        )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        there = f"at '{address}'" if address else "on this machine"
+def _for_workers(study: Study, gpus: float) -> Study:
+    """The study with a device that workers have. Raises BadInput for what cannot be."""
+    if study.store.startswith("memory:"):
         raise BadInput(
-            f"No Ray cluster could be reached or begun {there}: {str(error).splitlines()[0]}. Begin"
-            " one with `ray start --head`, or leave --cluster out."
-        ) from error
+            f"--store {study.store} is in the memory of one process. Workers need a folder or a"
+            " URL that all nodes see."
+        )
+    if ":" in study.device:
+        raise BadInput(
+            f"--device {study.device}: on a cluster Ray chooses the GPU. Say --device cuda and"
+            " --gpus 1."
+        )
+    if gpus:
+        if study.device == "cpu":
+            raise BadInput(f"--gpus {gpus:g} with --device cpu: leave one of them out.")
+        return study
+    if study.device != "auto" and on_gpu(study.device):
+        raise BadInput(f"--device {study.device} on a cluster needs --gpus, GPUs a worker: 1.")
+    # A worker that did not ask for a GPU may see all of its node's; they are not its own.
+    return replace(study, device="cpu")
 
 
-def _ray() -> Any:
-    try:
-        import ray
-    except ImportError as error:
+def _threads(study: Study, nodes: Sequence[Node], gpus: float) -> int:
+    """Threads, and CPUs, of a worker: those asked for, or 1, or with GPUs its share of the node's.
+
+    Raises BadInput where no node has room for one worker: Ray would wait for ever.
+    """
+    threads = study.workers or 1
+    if not study.workers and gpus:
+        shares = [n.cpus / int(n.gpus / gpus + 1e-6) for n in nodes if n.room(1, gpus)]
+        threads = max(1, int(min(shares, default=1)))
+    if any(n.room(threads, gpus) for n in nodes):
+        return threads
+    most = max(nodes, key=lambda n: (n.gpus, n.cpus) if gpus else (n.cpus,), default=None)
+    has = f"the largest has {most.cpus:g} and {most.gpus:g}" if most else "it has none"
+    raise BadInput(
+        f"No node of the cluster has room for a worker, which asks for {threads} CPUs and {gpus:g}"
+        f" GPUs: {has}. Ask for less (--workers is the threads of a worker, --gpus its GPUs), or"
+        " let larger nodes join first."
+    )
+
+
+def _address_of(where: str) -> str:
+    """The address in 'ray[:ADDRESS]', '' for none. Raises BadInput where nothing listens."""
+    kind, _, address = where.partition(":")
+    if kind != "ray":
+        raise BadInput(f"--cluster '{where}': the one kind of cluster is ray, or ray:ADDRESS.")
+    if find_spec("ray") is None:
         raise BadInput(
             "--cluster ray needs Ray, which is not installed: pip install 'heldout[ray]'. Without"
             " it, --shard I/N divides the work among the jobs of any scheduler."
-        ) from error
-    return ray
+        )
+    address = address or os.environ.get("RAY_ADDRESS", "")
+    if address in ("", "auto", "local"):
+        return "" if address == "auto" else address
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or "/" in host:
+        raise BadInput(
+            f"'{address}' is no address of a Ray cluster: write HOST:PORT as `ray start --head`"
+            " says it (the port is 6379 unless chosen), with heldout on a machine of the cluster."
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _LISTENS).close()
+    except (OSError, OverflowError) as error:
+        raise BadInput(f"{_unreachable(address)} ({error}). {_ADVICE}") from error
+    return address
+
+
+_ADVICE = (
+    "Begin one with `ray start --head` and let the other machines join with `ray start"
+    " --address=…`, this one among them; or leave --cluster out."
+)
+
+
+def _unreachable(address: str) -> str:
+    if address == "local":
+        return "No Ray cluster could be begun on this machine"
+    return f"No Ray cluster could be reached at '{address}'" if address else (
+        "No Ray cluster could be reached or begun on this machine"
+    )  # fmt: skip
+
+
+class _Driver:
+    """The other process: what it is told, and what it says."""
+
+    def __init__(self, process: subprocess.Popen[bytes], noise: Any) -> None:
+        self.process, self.noise = process, noise
+        self.said: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self.reader = threading.Thread(target=self._listen, daemon=True)
+        self.reader.start()
+        self.working = False
+
+    def tell(self, what: object) -> None:
+        """Send it something; a process that has gone is noticed when it is listened to."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            pickle.dump(what, self.process.stdin)
+            self.process.stdin.flush()
+
+    def nodes(self, address: str) -> list[Node]:
+        """The nodes of the cluster, once it has taken us in."""
+        patience = _JOINS if address not in ("", "local") else _BEGINS
+        try:
+            kind, what = self.said.get(timeout=patience)
+        except queue.Empty:
+            kind, what = "error", ConnectionError(f"it did not answer within {patience:.0f} s")
+        if kind == "nodes":
+            return list(what)
+        why = what if isinstance(what, ConnectionError) else self._last_words(what)
+        raise BadInput(f"{_unreachable(address)}: {why}. {_ADVICE}")
+
+    def work(
+        self, job: Job, shards: Sequence[Shard], done: Done, progress: Progress
+    ) -> Iterator[Done]:
+        """Every shard's outcome, in the order in which they are finished. Shows the progress."""
+        self.working = True
+        self.tell((job, shards))
+        start, workers = time.perf_counter(), 0
+        total = max(sum(size_of(s) for s in shards), 1)
+        while True:
+            try:
+                kind, what = self.said.get(timeout=2.0)
+            except queue.Empty:
+                kind, what = "nothing", None
+            if kind == "end":
+                return
+            if kind == "done":
+                yield what
+            elif kind == "workers":
+                workers = what
+            elif kind == "error":
+                raise what
+            elif kind == "failed":
+                raise RuntimeError(what)
+            elif kind == _GONE:
+                raise HeldoutError(
+                    f"The Ray cluster was lost ({self._last_words(None)}). What was finished is in"
+                    " the store; the same command goes on from there when the cluster is back."
+                )
+            speed = done.predictions / (time.perf_counter() - start)
+            at_work = f"{workers} {'worker' if workers == 1 else 'workers'}"
+            words = f"{at_work}, {speed:,.0f} predictions/s" if workers else "waiting for workers"
+            progress(words, done.predictions / total)
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        with suppress(EOFError, pickle.UnpicklingError, ValueError, OSError):
+            while True:
+                self.said.put(pickle.load(self.process.stdout))
+        self.said.put((_GONE, None))
+
+    def _last_words(self, what: object) -> str:
+        """The last line that says something, of an error's text or of what the process printed."""
+        self.noise.seek(0)
+        text = str(what) if what else self.noise.read().decode(errors="replace")
+        lines = [line for line in text.splitlines() if line.strip()]
+        return lines[-1].strip().rstrip(".") if lines else "its driver ended without a word"
+
+
+@contextmanager
+def _driver(address: str) -> Iterator[_Driver]:
+    """A process that joins the cluster meanwhile; it ends with the block, or with this process."""
+    env = {"RAY_USAGE_STATS_ENABLED": "0", **os.environ}
+    with tempfile.TemporaryFile() as noise:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _CHILD], env=env, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=noise, start_new_session=True,
+        )  # fmt: skip
+        driver = _Driver(process, noise)
+        try:
+            driver.tell((address, [os.path.abspath(p) for p in sys.path]))
+            yield driver
+        finally:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with suppress(OSError):
+                process.stdin.close()
+            if not driver.working:
+                process.kill()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            driver.reader.join(5)
+            process.stdout.close()

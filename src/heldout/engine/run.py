@@ -81,14 +81,15 @@ def execute(
     shards: Sequence[Shard],
     *,
     replace_rows: bool = False,
+    groups: Sequence[Sequence[str]] | None = None,
     progress: Progress = lambda what, part: None,
 ) -> Done:
-    """Run some shards of a plan here."""
+    """Run some shards of a plan here. groups: models that are in memory together, by what fits."""
     start = time.perf_counter()
     done = Done(there=pairs(plan) - sum(size_of(s) for s in shards))
     total = max(sum(size_of(s) for s in shards), 1)
     answering.halved.clear()
-    for group in passes(plan.abouts, memory() // 2):
+    for group in groups or passes(plan.abouts, memory() // 2):
         mine = [s for shard in shards if (s := shard.of_models(group)) is not None]
         if not mine:
             continue
@@ -109,18 +110,17 @@ def execute(
 
 
 def computed(
-    plan: Plan, models: Models, shards: Iterable[Shard]
+    plan: Plan, models: Models, shards: Iterable[Shard], *, feed: bool | None = None
 ) -> Iterator[tuple[Collected | None, Answers | None]]:
     """Every batch's answers as they come, and every shard's when its last batch is there.
 
-    On a CPU each thread takes a batch all the way; on a GPU threads prepare the next batches while
-    one is in the models.
+    feed: threads prepare the next batches while one is in the models, as a GPU wants it; otherwise
+    each thread takes a batch all the way, as the cores of a CPU do best. None: by the device.
     """
     study = plan.study
-    gpu = on_gpu(study.device)
+    feed = on_gpu(study.device) if feed is None else feed
     workers = study.workers or cores()
-    size = batch_size(plan)
-    if not gpu:
+    if not on_gpu(study.device):
         keep_memory()
 
     def prepare(batch: Batch) -> Pictures:
@@ -134,9 +134,9 @@ def computed(
     def whole(batch: Batch) -> Answers:
         return answers(plan, models, batch, prepare(batch))
 
-    batches = (b for s in shards for b in batches_of(s, size))
+    batches = (b for s in shards for b in batches_of(s, batch_size(plan)))
     results: Iterable[tuple[Batch, Answers]]
-    if gpu:
+    if feed:
         ready = in_order(prepare, batches, workers, ahead=workers + 2)
         results = ((b, answers(plan, models, b, seen)) for b, seen in ready)
     else:
