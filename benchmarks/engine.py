@@ -4,9 +4,10 @@
 
 Parts, measured in the same run on the same images: forward passes alone (pixels ready) and
 decoding alone (with resize and crop), each spread over the cores. On a CPU they share the cores, so
-their sum is the limit. The peer is the loop that timm's `validate.py` runs: a torch DataLoader whose
-workers decode, resize, crop and normalise, and a model that uses all cores, batch 256; also with the
-batch and the memory format that suit it best here. Needs PyTorch, the lite packages and the images.
+their sum is the limit. The peer is the loop that timm's `validate.py` runs: a torch DataLoader
+whose workers decode, resize, crop and normalise, and a model that uses all cores, batch 256; also
+with the batch and the memory format that suit it best here. Needs PyTorch, the lite packages and
+the published images.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python benchmarks/precision.py [--images 1000]
 
-The four published CIFAR ResNets on images of the lossless test set, and EfficientNet-Lite0 on the 200
-ImageNet samples. Whether bfloat16 is faster depends on the processor.
+The four published CIFAR ResNets on images of the lossless test set, and EfficientNet-Lite0 on the
+200 ImageNet samples. Whether bfloat16 is faster depends on the processor.
 """
 
 from __future__ import annotations
