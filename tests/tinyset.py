@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from heldout.engine.study import Study, WantedModel, merged, parse_target
+from heldout.store.read import Store
+
 COLOURS = {"blue": (40, 60, 220), "green": (40, 200, 60), "red": (220, 50, 40)}
+SHIFTS = ("blur:1", "noise:0.2", "noise:0.1+jpeg:30")
 
 
 def folder(path: Path, per_class: int = 20, size: int = 12, seed: int = 0) -> Path:
@@ -62,3 +67,34 @@ def damaged(path: Path, names: Sequence[str]) -> None:
     for name in names:
         file = path / name
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def study(tmp_path: Path, store: str = "rows", **changes: object) -> Study:
+    """Two models on one set, clean and under three shifts; made once, then only named."""
+    images = tmp_path / "images"
+    if not images.exists():
+        folder(images)
+    uris = [model(tmp_path / "models", n, s) for n, s in (("one", 0.05), ("two", 0.5))]
+    sets = merged([parse_target(f"squares={images}")], SHIFTS)
+    made = Study(tuple(WantedModel(u) for u in uris), sets, str(tmp_path / store), shard_size=16)
+    return replace(made, **changes)
+
+
+def rows(url: str) -> dict[tuple[str, str, str], tuple[object, ...]]:
+    """Every row of a store: (setting, model, example) -> what it says."""
+    store = Store.open(url)
+    columns = ("runners_up", "confidence", "error")
+    out: dict[tuple[str, str, str], tuple[object, ...]] = {}
+    for setting in store.settings_with_predictions():
+        block = store.predictions(setting, columns=columns)
+        for i, model in enumerate(block.models):
+            for j, example in enumerate(block.examples):
+                assert block.runners_up is not None
+                assert block.confidence is not None
+                out[setting, model, example] = (
+                    int(block.predicted[i, j]),
+                    tuple(block.runners_up[i, j].tolist()),
+                    np.float32(block.confidence[i, j]).tobytes(),
+                    None if block.error is None else block.error[i, j],
+                )
+    return out

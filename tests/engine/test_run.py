@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import tinyset
@@ -22,39 +21,7 @@ from heldout.engine.run import Done, computed, run, size_of
 from heldout.engine.study import Study, WantedModel, merged, parse_target
 from heldout.errors import BadInput, ConflictError, NotFound
 from heldout.store.read import Store
-
-SHIFTS = ("blur:1", "noise:0.2", "noise:0.1+jpeg:30")
-
-
-def study(tmp_path: Path, store: str = "rows", **changes: object) -> Study:
-    """Two models on one set, clean and under three shifts; made once, then only named."""
-    images = tmp_path / "images"
-    if not images.exists():
-        tinyset.folder(images)
-    uris = [tinyset.model(tmp_path / "models", n, s) for n, s in (("one", 0.05), ("two", 0.5))]
-    sets = merged([parse_target(f"squares={images}")], SHIFTS)
-    made = Study(tuple(WantedModel(u) for u in uris), sets, str(tmp_path / store), shard_size=16)
-    return replace(made, **changes)
-
-
-def rows(url: str) -> dict[tuple[str, str, str], tuple[object, ...]]:
-    """Every row of a store: (setting, model, example) -> what it says."""
-    store = Store.open(url)
-    columns = ("runners_up", "confidence", "error")
-    out: dict[tuple[str, str, str], tuple[object, ...]] = {}
-    for setting in store.settings_with_predictions():
-        block = store.predictions(setting, columns=columns)
-        for i, model in enumerate(block.models):
-            for j, example in enumerate(block.examples):
-                assert block.runners_up is not None
-                assert block.confidence is not None
-                out[setting, model, example] = (
-                    int(block.predicted[i, j]),
-                    tuple(block.runners_up[i, j].tolist()),
-                    np.float32(block.confidence[i, j]).tobytes(),
-                    None if block.error is None else block.error[i, j],
-                )
-    return out
+from tinyset import SHIFTS, rows, study
 
 
 @pytest.fixture

@@ -47,12 +47,14 @@ def _lines(title: str) -> Step:
     start = last = time.monotonic()
 
     def step(what: str, fraction: float) -> None:
-        nonlocal last
+        nonlocal last, start
         now = time.monotonic()
+        if not fraction:
+            start = now  # loading and the like says nothing of the work's pace
         if now - last < 5:
             return
         last = now
-        left = (now - start) * (1 - fraction) / max(fraction, 1e-3)
-        sys.stderr.write(f"{title}: {what}, {fraction:.0%}, about {left:.0f} s left\n")
+        left = f", about {(now - start) * (1 - fraction) / fraction:.0f} s left" if fraction else ""
+        sys.stderr.write(f"{title}: {what}, {fraction:.0%}{left}\n")
 
     return step

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from heldout.engine.study import Study
 
 _LISTED = 5
+_MANY_PARTS = 20
 
 
 def command(
@@ -243,10 +244,16 @@ def _report(plan: Plan, done: Done, study: Study) -> None:
     table = result_table(plan, study.store)
     if table is not None:
         put(table)
-    for finding in label_order(Store.open(study.store), plan):
+    here = Store.open(study.store)
+    for finding in label_order(here, plan):
         say(
             f"{finding.says} Name the model's classes in the order of its outputs (?classes=FILE)"
             " or see to the class folders; `heldout check` looks closer."
+        )
+    parts = max(len({p.part for p in here.pieces(s.name)}) for s in plan.settings)
+    if parts > _MANY_PARTS:
+        say(
+            f"A setting now has {parts} files; `heldout compact --store {study.store}` merges them."
         )
     say(f"Next: heldout results --store {study.store}, or heldout report.")
 

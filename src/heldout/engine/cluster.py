@@ -144,12 +144,16 @@ def _threads(study: Study, nodes: Sequence[Node], gpus: float) -> int:
     if any(n.room(threads, gpus) for n in nodes):
         return threads
     most = max(nodes, key=lambda n: (n.gpus, n.cpus) if gpus else (n.cpus,), default=None)
-    has = f"the largest has {most.cpus:g} and {most.gpus:g}" if most else "it has none"
+    has = f"the largest has {_units(most.cpus, most.gpus)}" if most else "it has none at all"
     raise BadInput(
-        f"No node of the cluster has room for a worker, which asks for {threads} CPUs and {gpus:g}"
-        f" GPUs: {has}. Ask for less (--workers is the threads of a worker, --gpus its GPUs), or"
-        " let larger nodes join first."
+        f"No node of the cluster has room for a worker, which asks for {_units(threads, gpus)}:"
+        f" {has}. Ask for less (--workers is the threads of a worker, --gpus its GPUs), or let"
+        " larger nodes join first."
     )
+
+
+def _units(cpus: float, gpus: float) -> str:
+    return f"{cpus:g} CPU{'' if cpus == 1 else 's'} and {gpus:g} GPU{'' if gpus == 1 else 's'}"
 
 
 def _address_of(where: str) -> str:
@@ -200,7 +204,7 @@ class _Driver:
         self.said: queue.Queue[tuple[str, Any]] = queue.Queue()
         self.reader = threading.Thread(target=self._listen, daemon=True)
         self.reader.start()
-        self.working = False
+        self.joined = False
 
     def tell(self, what: object) -> None:
         """Send it something; a process that has gone is noticed when it is listened to."""
@@ -217,6 +221,7 @@ class _Driver:
         except queue.Empty:
             kind, what = "error", ConnectionError(f"it did not answer within {patience:.0f} s")
         if kind == "nodes":
+            self.joined = True
             return list(what)
         why = what if isinstance(what, ConnectionError) else self._last_words(what)
         raise BadInput(f"{_unreachable(address)}: {why}. {_ADVICE}")
@@ -225,7 +230,6 @@ class _Driver:
         self, job: Job, shards: Sequence[Shard], done: Done, progress: Progress
     ) -> Iterator[Done]:
         """Every shard's outcome, in the order in which they are finished. Shows the progress."""
-        self.working = True
         self.tell((job, shards))
         start, workers = time.perf_counter(), 0
         total = max(sum(size_of(s) for s in shards), 1)
@@ -287,7 +291,7 @@ def _driver(address: str) -> Iterator[_Driver]:
             assert process.stdout is not None
             with suppress(OSError):
                 process.stdin.close()
-            if not driver.working:
+            if not driver.joined:  # it may never be; what it has begun ends with it
                 process.kill()
             try:
                 process.wait(20)

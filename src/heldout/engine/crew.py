@@ -1,7 +1,7 @@
 """The driver of a Ray cluster: a process that hires workers and hands out shards.
 
-Ray prints what it likes and ends its process when the cluster goes away: so this is a process of its
-own (`main`), begun by `heldout.engine.cluster` and spoken to through two pipes.
+Ray prints what it likes and ends its process when the cluster goes away: so this is a process of
+its own (`main`), begun by `heldout.engine.cluster` and spoken to through two pipes.
 """
 
 from __future__ import annotations
