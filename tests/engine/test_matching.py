@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from heldout.engine.matching import outputs_map
-from heldout.engine.scale import OUTSIDE, scale_of
+from heldout.engine.scale import OUTSIDE, list_name, scale_of
 from heldout.errors import BadInput, HeldoutError
 from heldout.models.classifier import About
 from heldout.testsets.reader import Listing
@@ -149,3 +150,42 @@ def test_objectnets_other_folders_do_not_count() -> None:
     scale = scale_of("objectnet-1.0-beta", "", listing(some), [about(1000)])
     assert scale.label.tolist() == [0, 1, 2, OUTSIDE]
     assert len(scale.map.classes) == 113
+
+
+def test_a_map_of_super_classes(tmp_path: Path) -> None:
+    """Folders dog and cat for a model of 1,000 classes: by a file; the sum is another setting."""
+    file = tmp_path / "pets.json"
+    file.write_text('{"dog": ["n02085620", 152], "cat": ["tabby", "n02123159"]}')
+    there = listing(["cat", "dog"])
+    model = about(1000, space="imagenet-1k")
+    classes, members, label, _ = matched("pets", str(file), there, model)
+    assert classes == ["dog", "cat"]
+    assert members == [(151, 152), (281, 282)]
+    assert label == [1, 0]
+    total = scale_of("pets", f"{file}+sum", there, [model])
+    assert total.map.reduction == "sum"
+    assert total.map.members == ((151, 152), (281, 282))
+    assert list_name(f"{file}+sum") == "pets+sum"
+    with pytest.raises(BadInput, match=r"@map\.json"):
+        matched("pets", "", there, model)
+
+
+def test_the_sum_over_video_classes_is_a_setting_of_its_own() -> None:
+    from heldout.testsets.catalogue import known
+
+    entry = known("imagenet-vid-robust")
+    assert entry is not None
+    assert entry.classes is not None
+    there = listing(list(entry.classes.classes))
+    for chosen, reduction in (("", "max"), ("sum", "sum")):
+        scale = scale_of("imagenet-vid-robust", chosen, there, [about(1000)])
+        assert scale.map.reduction == reduction
+        assert scale.label.tolist() == list(range(30))
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", '{"dog": 3}', "{}", "{"])
+def test_a_map_that_is_none(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "pets.json"
+    file.write_text(text)
+    with pytest.raises(BadInput, match="map of super-classes"):
+        scale_of("pets", str(file), listing(["dog"]), [about(1000)])

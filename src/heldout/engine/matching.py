@@ -46,7 +46,7 @@ def _by_order(scale: Scale, about: About, set_name: str) -> Matched:
             f"Model '{about.name}' gives {about.outputs} scores an image, but test set"
             f" '{set_name}' has {scale.width} classes ({some}, …) and nothing says which is which."
             " Give the model's classes in order: ?classes=FILE, one a line, or ?space=cifar10 or"
-            " imagenet-1k."
+            f" imagenet-1k. {_map_hint(set_name)}"
         )
     note = (
         f"'{about.name}' does not name its classes: output i was taken for class i of"
@@ -55,12 +55,19 @@ def _by_order(scale: Scale, about: About, set_name: str) -> Matched:
     return scale.map, (note,)
 
 
+def _map_hint(set_name: str) -> str:
+    return (
+        "Where a class of the set is several of the model's, give a map of super-classes:"
+        f' {set_name}@map.json with {{"dog": ["n02085620", …], …}}.'
+    )
+
+
 def _from_space(wanted: ClassMap, there: Space, about: About, set_name: str) -> Matched:
     size = len(there.classes)
     if about.space is not None and about.space != there.name:
         raise BadInput(
             f"Model '{about.name}' is made for {about.space}, but test set '{set_name}' has"
-            f" classes of {there.name}."
+            f" classes of {there.name}. {_map_hint(set_name)}"
         )
     if about.classes is not None and about.space is None:
         named = _named(wanted, there, about.classes)

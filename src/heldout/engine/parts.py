@@ -11,6 +11,7 @@ import numpy as np
 from heldout.engine.answers import Answers
 from heldout.engine.plan import Entry, Plan, Setting, Shard, digest_of
 from heldout.engine.resume import RUN, spans
+from heldout.engine.scale import list_name
 from heldout.engine.scoring import NO_ANSWER, NOT_A_NUMBER, Rows
 from heldout.errors import ConflictError
 from heldout.images.decode import decoder
@@ -123,7 +124,7 @@ def write_tables(store: Store, plan: Plan) -> None:
 
 def label_set_of(setting: Setting) -> str:
     """The label set that scores a setting: that of its test set and class list, unshifted."""
-    row = setting_row(setting.set_name, setting.chosen or None, None, len(setting.rows))
+    row = setting_row(setting.set_name, list_name(setting.chosen) or None, None, len(setting.rows))
     return str(row.get("label_set") or row["setting"])
 
 

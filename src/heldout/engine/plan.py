@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.engine.matching import described, outputs_map
-from heldout.engine.scale import OUTSIDE, Scale, scale_of
+from heldout.engine.scale import OUTSIDE, Scale, list_name, scale_of
 from heldout.engine.study import CLEAN, Study, WantedSet
 from heldout.errors import BadInput
 from heldout.images.geometry import Geometry
@@ -213,7 +213,7 @@ def _setting(
         notes += said
         marks[name] = _fingerprint(study, wanted, about, scale, maps[name], text)
     whole = len(rows) == int((scale.label != OUTSIDE).sum())
-    row = dict(setting_row(wanted.name, chosen or None, text or None, len(rows)))
+    row = dict(setting_row(wanted.name, list_name(chosen) or None, text or None, len(rows)))
     if not whole:
         row["n"] = len(rows)
     return Setting(str(row["setting"]), wanted.name, chosen, text, row, scale, rows, maps, marks)

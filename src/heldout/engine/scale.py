@@ -7,7 +7,8 @@ ids or the model tell it; else the models' own class names; else the test set's 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,14 @@ from numpy.typing import NDArray
 from heldout.errors import BadInput, HeldoutError, not_found
 from heldout.models.classifier import About
 from heldout.testsets.catalogue import Known, class_list, known
-from heldout.testsets.class_map import ClassMap, home, whole
+from heldout.testsets.class_map import ClassMap, from_json, home, whole
 from heldout.testsets.reader import Listing
-from heldout.testsets.spaces import Space, find, recognise, space
+from heldout.testsets.spaces import IMAGENET, Space, find, recognise, space
 
 OUTSIDE = -2
+_IMAGENET = 1000
 PRESENT = "present"  # SET@present: the classes that have examples
+SUM, MAP = "sum", ".json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,9 +45,32 @@ class Scale:
 
 
 def scale_of(set_name: str, chosen: str, listing: Listing, abouts: Sequence[About]) -> Scale:
-    """The classes of SET ('' chosen) or SET@LIST for these models. Raises BadInput or NotFound."""
+    """The classes of SET ('' chosen) or SET@LIST for these models.
+
+    LIST is 'present', what `class_list` knows, or a JSON file of super-classes; LIST+sum, or 'sum'
+    alone, adds the members' probabilities up instead of taking the largest score. Raises BadInput
+    or NotFound.
+    """
+    plain = chosen.removesuffix(SUM).removesuffix("+") if chosen.endswith(SUM) else chosen
+    found = _scale_of(set_name, plain, listing, abouts)
+    if plain == chosen:
+        return found
+    return replace(found, map=replace(found.map, reduction="sum"))
+
+
+def list_name(chosen: str) -> str:
+    """How a class list is called in a setting's name: files by their stems.
+
+    >>> list_name("maps/pets.json+sum"), list_name("imagenet-a")
+    ('pets+sum', 'imagenet-a')
+    """
+    plain, plus, more = chosen.partition("+")
+    return (Path(plain).stem if plain.endswith(MAP) else plain) + plus + more
+
+
+def _scale_of(set_name: str, chosen: str, listing: Listing, abouts: Sequence[About]) -> Scale:
     entry = known(set_name)
-    there, notes = _space_of(entry, listing, abouts)
+    there, notes = _space_of(entry, chosen, listing, abouts)
     if there is None:
         full, place = _by_name(listing, abouts)
         width = len(full.classes)
@@ -53,15 +79,18 @@ def scale_of(set_name: str, chosen: str, listing: Listing, abouts: Sequence[Abou
         return _scale(full, None, width, place, listing, notes)
     size = len(there.classes)
     full = entry.classes if entry is not None and entry.classes is not None else whole(there)
+    if chosen.endswith(MAP):
+        full = from_json(chosen, there)
     own = {c: i for i, c in enumerate(full.classes)}
     ignored = entry.ignored if entry is not None else frozenset()
-    if not chosen and all(c in own or c in ignored for c in _used(listing)):
+    by_own_names = not chosen or chosen.endswith(MAP)
+    if by_own_names and all(c in own or c in ignored for c in _used(listing)):
         place = np.array([own.get(c, OUTSIDE) for c in listing.classes], np.int32)
         return _scale(full, there, size, place, listing, notes)
     at = _positions(set_name, listing, there, ignored)
     if chosen == PRESENT:
         full = _with_examples(full, listing, at)
-    elif chosen:
+    elif chosen and not chosen.endswith(MAP):
         full = class_list(chosen, there)
     seats = home(full, size)
     place = np.array([OUTSIDE if i < 0 or seats[i] < 0 else seats[i] for i in at], np.int32)
@@ -69,10 +98,18 @@ def scale_of(set_name: str, chosen: str, listing: Listing, abouts: Sequence[Abou
 
 
 def _space_of(
-    entry: Known | None, listing: Listing, abouts: Sequence[About]
+    entry: Known | None, chosen: str, listing: Listing, abouts: Sequence[About]
 ) -> tuple[Space | None, tuple[str, ...]]:
     if entry is not None:
         return space(entry.space), ()
+    if chosen.endswith(MAP):  # a map of super-classes is one of the models' label space
+        told = {a.space or (IMAGENET if a.outputs == _IMAGENET else "") for a in abouts}
+        if len(told) == 1 and (name := told.pop()):
+            return space(name), ()
+        raise BadInput(
+            f"The map '{chosen}' needs models of one label space; say it with ?space=imagenet-1k or"
+            " ?space=cifar10 on every model."
+        )
     found = recognise(listing.classes)
     if found is not None and all(_speaks(a, found) for a in abouts):
         return found, ()

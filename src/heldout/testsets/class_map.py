@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -123,6 +124,25 @@ def supers(
         tuple(tuple(m) for m in members.values()),
         reduction,
     )
+
+
+def from_json(path: str, space: Space) -> ClassMap:
+    """Super-classes from a JSON file: {"dog": ["n02085620", "n02085782", …], "cat": [281, 282]}.
+
+    Members are classes of the space by id, name or number. Raises BadInput and NotFound.
+    """
+    try:
+        with open(path, encoding="utf-8") as f:
+            content = json.load(f)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The map of super-classes '{path}' cannot be read: {error}.") from error
+    good = isinstance(content, dict) and all(isinstance(m, list) for m in content.values())
+    if not good or not content:
+        raise BadInput(
+            f"The map of super-classes '{path}' should hold one JSON object, a list of classes of"
+            f' {space.name} for every super-class: {{"dog": ["n02085620", …], …}}.'
+        )
+    return supers({c: [find(str(m), space) for m in members] for c, members in content.items()})
 
 
 def of_classes(names: Sequence[str], space: Space) -> ClassMap:
