@@ -138,6 +138,7 @@ def test_a_shard_again_is_not_stored_again(tmp_path: Path, whole: tuple[Study, d
     assert stored(again.store) == 480
 
 
+@pytest.mark.slow
 def test_jobs_of_an_array_at_once(tmp_path: Path, whole: tuple[Study, dict]) -> None:
     parts = replace(whole[0], store="parts", shard_size=7)
     base = [c for c in command(parts, "x") if c not in ("--cluster", "x")]

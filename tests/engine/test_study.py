@@ -125,6 +125,13 @@ def test_a_folder_that_is_called_like_a_shift_is_a_folder(tmp_path: Path) -> Non
     assert wanted.source.path == f"{tmp_path}/greyscale"
 
 
+def test_a_class_list_may_be_a_file_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "map.json").write_text("{}")
+    file = str(tmp_path / "map.json")
+    assert parse_target(f"val@{file}=/d").pairs == ((file, "clean"),)
+    assert parse_target(f"val@{file}/blur:1=/d").pairs == ((file, "blur:1"),)
+
+
 @pytest.mark.parametrize("text", ["val", "=path", "val=", "no equals sign"])
 def test_what_is_no_target(text: str) -> None:
     with pytest.raises(BadInput, match="is no test set"):

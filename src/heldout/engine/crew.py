@@ -6,11 +6,11 @@ its own (`main`), begun by `heldout.engine.cluster` and spoken to through two pi
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import logging
 import os
 import pickle
+import signal
 import sys
 import threading
 import time
@@ -220,6 +220,7 @@ def main() -> None:
     sys.path += [p for p in path if p not in sys.path]
     mail: deque[tuple[Job, Sequence[Shard]]] = deque()
     came, ending = threading.Event(), threading.Event()
+    main_thread = threading.get_ident()
 
     def read() -> None:
         with contextlib.suppress(EOFError, OSError):
@@ -230,7 +231,7 @@ def main() -> None:
         last.daemon = True
         last.start()
         if not ending.is_set():
-            _thread.interrupt_main()
+            signal.pthread_kill(main_thread, signal.SIGINT)  # wakes it, whatever it waits for
 
     import ray
 

@@ -177,8 +177,11 @@ def parse_target(text: str) -> WantedSet:
             f"'{text}' is no test set: write NAME=PATH, such as imagenet-val=/data/val, or"
             " NAME=PATH/blur:2 for a shift; a study file ends in .toml."
         )
-    name, _, shift = name.partition("/")
-    name, _, chosen = name.partition("@")
+    name, at, chosen = name.partition("@")
+    if at:  # a class list may be a file in a folder
+        chosen, shift = (chosen, "") if os.path.exists(chosen) else _last_part(chosen)
+    else:
+        name, _, shift = name.partition("/")
     if not shift:
         rest, shift = _trailing_shift(rest)
     source = parse_options(rest)
@@ -237,6 +240,11 @@ def _trailing_shift(path: str) -> tuple[str, str]:
         if not slash or tail not in names() or os.path.exists(plain):
             return path, ""
     return head + mark + options, tail
+
+
+def _last_part(text: str) -> tuple[str, str]:
+    head, slash, tail = text.rpartition("/")
+    return (head, tail) if slash else (text, "")
 
 
 def _pairs(
