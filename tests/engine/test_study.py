@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from heldout.engine.study import merged, parse_target, read_study
+from heldout.engine.study import merged, parse_target
+from heldout.engine.study_file import read_study
 from heldout.errors import BadInput, HeldoutError
 
 GOOD = """\

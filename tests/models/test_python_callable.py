@@ -62,6 +62,12 @@ def miscounted(images):
 
 miscounted.classes = ["red", "green"]
 
+def prepared():
+    from heldout.images.geometry import Geometry
+    from heldout.models.preprocessing import Preprocessing
+
+    return mean_colour, Preprocessing(Geometry((20, 10)), origin="mine")
+
 def misspelt():
     return mean_colour, {"siez": 3}
 '''
@@ -138,6 +144,9 @@ def test_callable_objects_classes_and_factories(here: Path) -> None:
         assert (load(f"python:plain.py:{name}").scores(images) == -9).all()
     made = load("python:plain.py:made").about
     assert made.preprocessing.geometry == Geometry((20, 10))
+    prepared = load("python:plain.py:prepared").about.preprocessing
+    assert (prepared.geometry, prepared.origin) == (Geometry((20, 10)), "mine")
+    assert prepared.scale == made.preprocessing.scale == 1  # pixels as they are, and said so
     assert load("python:plain.py:made?size=7").about.preprocessing.geometry == Geometry((7, 7))
 
 

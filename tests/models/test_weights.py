@@ -186,3 +186,13 @@ def test_hash_sees_every_weight() -> None:
             other[place].bias[0] += 1e-6
         assert weights_hash(other) != first
     assert weights_hash(net().bfloat16()) != first
+
+
+def test_hash_goes_by_names() -> None:
+    """Two modules with the same weights under the same names, made in another order."""
+    first, second = torch.nn.Module(), torch.nn.Module()
+    for module, names in ((first, "ab"), (second, "ba")):
+        for name in names:
+            module.register_buffer(name, torch.full((2,), float(ord(name))))
+    assert list(first.state_dict()) != list(second.state_dict())
+    assert weights_hash(first) == weights_hash(second)

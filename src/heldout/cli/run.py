@@ -130,7 +130,8 @@ def study_of(
     """The study of a file with flags in its keys' place, or one made of flags alone."""
     from dataclasses import replace
 
-    from heldout.engine.study import Study, WantedModel, merged, parse_target, read_study
+    from heldout.engine.study import Study, WantedModel, merged, parse_target
+    from heldout.engine.study_file import read_study
     from heldout.errors import BadInput
 
     files = [t for t in targets if t.endswith(".toml") and "=" not in t]

@@ -248,17 +248,19 @@ def main() -> None:
         job, shards = mail.popleft()
         crew = Crew(ray, job, say)
         crew.work(shards)
+        ending.set()
         say("end", None)
     except KeyboardInterrupt:
         pass
     except _SAYS as error:
+        ending.set()
         with contextlib.suppress(BrokenPipeError):
             say("error", error)
     except BaseException:
+        ending.set()
         with contextlib.suppress(BrokenPipeError):
             say("failed", traceback.format_exc())
     finally:
-        ending.set()
         if crew is not None:
             crew.end()
         ray.shutdown()

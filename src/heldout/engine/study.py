@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from heldout.errors import BadInput, near_matches
+from heldout.errors import BadInput
 from heldout.shifts.catalogue import expand
 from heldout.testsets.catalogue import known
 from heldout.testsets.opening import Source, parse_options
@@ -84,86 +82,6 @@ class Study:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """What a key of a study file may hold."""
-
-    types: tuple[type, ...]
-    says: str
-    needed: bool = False
-
-
-_TEXT = _Key((str,), "text in quotes")
-_WHOLE = _Key((int,), "a whole number")
-_YES = _Key((bool,), "true or false")
-_TEXTS = _Key((str, list), "a text or a list of texts")
-_TOP = {
-    "store": _TEXT,
-    "seed": _WHOLE,
-    "limit": _WHOLE,
-    "shard-size": _WHOLE,
-    "batch-size": _WHOLE,
-    "workers": _WHOLE,
-    "device": _TEXT,
-    "precision": _TEXT,
-    "exif": _YES,
-    "baselines": _YES,
-    "scores": _YES,
-    "model": _Key((list,), "one or more [[model]] tables"),
-    "test-set": _Key((list,), "one or more [[test-set]] tables"),
-}
-_MODEL = {"uri": _Key((str,), "text in quotes", True), "name": _TEXT}
-_SET = {
-    "name": _Key((str,), "text in quotes", True),
-    "path": _Key((str,), "text in quotes", True),
-    "shifts": _TEXTS,
-    "classes": _TEXTS,
-    "options": _Key((dict,), "a table such as {kind = 'folder'}"),
-}
-
-
-def read_study(path: str, text: str | None = None) -> Study:
-    """The study in a TOML file. Raises BadInput that names the line.
-
-    Paths in it count from the folder in which heldout is started, as on the command line.
-    """
-    if text is None:
-        try:
-            with open(path, encoding="utf-8") as f:
-                text = f.read()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(f"The study file '{path}' cannot be read: {error}.") from error
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"{path}: this is not TOML: {error}.") from error
-    where = _Places(path, text)
-    _check(content, _TOP, where, ())
-    for table, keys in (("model", _MODEL), ("test-set", _SET)):
-        rows = content.get(table, [])
-        if not rows or not all(isinstance(r, dict) for r in rows):
-            raise BadInput(f"{where.of((table,))}: a study needs at least one [[{table}]].")
-        for i, row in enumerate(rows):
-            _check(row, keys, where, (table, i))
-    plain = {k.replace("-", "_"): v for k, v in content.items() if k not in ("model", "test-set")}
-    models = tuple(WantedModel(m["uri"], m.get("name", "")) for m in content["model"])
-    sets: list[WantedSet] = []
-    for i, row in enumerate(content["test-set"]):
-        if row["name"] in [s.name for s in sets]:
-            raise BadInput(
-                f"{where.of(('test-set', i))}: the test set '{row['name']}' is there twice; put all"
-                " its shifts and classes into one table, or rename it."
-            )
-        try:
-            sets.append(_set_of(row))
-        except BadInput as error:
-            raise BadInput(f"{where.of(('test-set', i))}: {error}") from error
-    try:
-        return Study(models, merged(sets), **plain)
-    except BadInput as error:
-        raise BadInput(f"{path}: {error}") from error
-
-
 def parse_target(text: str) -> WantedSet:
     """A test set from a flag: NAME[@LIST][/SHIFT]=PATH[?key=value&…], or NAME=PATH/SHIFT.
 
@@ -185,7 +103,7 @@ def parse_target(text: str) -> WantedSet:
     if not shift:
         rest, shift = _trailing_shift(rest)
     source = parse_options(rest)
-    return WantedSet(name, source, _pairs(name, [chosen], [shift or CLEAN]))
+    return WantedSet(name, source, pairs_of(name, [chosen], [shift or CLEAN]))
 
 
 def merged(sets: Sequence[WantedSet], shifts: Sequence[str] = ()) -> tuple[WantedSet, ...]:
@@ -203,7 +121,7 @@ def merged(sets: Sequence[WantedSet], shifts: Sequence[str] = ()) -> tuple[Wante
     kept = {one.name: one for s in kept.values() for one in _members(s)}
     more = list(shifts)
     for name, s in kept.items():
-        added = _pairs(name, s.lists, more) if more else ()
+        added = pairs_of(name, s.lists, more) if more else ()
         kept[name] = replace(s, pairs=tuple(dict.fromkeys((*s.pairs, *added))))
     return tuple(kept.values())
 
@@ -247,7 +165,7 @@ def _last_part(text: str) -> tuple[str, str]:
     return (head, tail) if slash else (text, "")
 
 
-def _pairs(
+def pairs_of(
     set_name: str, lists: Sequence[str], shifts: Sequence[str]
 ) -> tuple[tuple[str, str], ...]:
     """Every class list with every shift. 'all', or the set's name, is the set's own classes."""
@@ -256,67 +174,3 @@ def _pairs(
     for text in shifts:
         texts += [CLEAN] if text in (CLEAN, "") else expand(text)
     return tuple((c, t) for c in chosen for t in dict.fromkeys(texts))
-
-
-def _set_of(row: Mapping[str, Any]) -> WantedSet:
-    lists = _list(row.get("classes", "all"))
-    shifts = _list(row.get("shifts", CLEAN))
-    options = {str(k): str(v) for k, v in row.get("options", {}).items()}
-    source = parse_options(row["path"])
-    return WantedSet(
-        row["name"],
-        Source(source.path, {**source.options, **options}),
-        _pairs(row["name"], lists, shifts),
-    )
-
-
-def _list(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else [str(v) for v in value]
-
-
-def _check(
-    row: Mapping[str, Any], keys: Mapping[str, _Key], where: _Places, path: tuple[Any, ...]
-) -> None:
-    for name, value in row.items():
-        at = where.of((*path, name))
-        if name not in keys:
-            near = near_matches(name, keys)
-            hint = f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(keys)}."
-            raise BadInput(f"{at}: there is no key '{name}' here.{hint}")
-        key = keys[name]
-        wrong = not isinstance(value, key.types) or (bool not in key.types and value is True)
-        if wrong or (isinstance(value, bool) and bool not in key.types):
-            raise BadInput(f"{at}: '{name}' should be {key.says}, not {value!r}.")
-    for name, key in keys.items():
-        if key.needed and name not in row:
-            raise BadInput(f"{where.of(path)}: '{name}' is missing; it is {key.says}.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Places:
-    """Lines of a TOML file's tables and keys, found by reading it as a person would."""
-
-    path: str
-    text: str
-    _lines: dict[tuple[Any, ...], int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        counts: dict[str, int] = {}
-        table: tuple[Any, ...] = ()
-        for number, line in enumerate(self.text.splitlines(), 1):
-            if found := re.match(r"\s*\[\[\s*([\w-]+)\s*\]\]", line):
-                name = found[1]
-                table = (name, counts.get(name, 0))
-                counts[name] = counts.get(name, 0) + 1
-                self._lines.setdefault((name,), number)
-                self._lines[table] = number
-            elif found := re.match(r"\s*\[\s*([\w-]+)", line):
-                table = (found[1],)
-                self._lines[table] = number
-            elif found := re.match(r"\s*[\"']?([\w-]+)[\"']?\s*=", line):
-                self._lines.setdefault((*table, found[1]), number)
-
-    def of(self, path: tuple[Any, ...]) -> str:
-        """'study.toml, line 7', or only the file where the line is not known."""
-        line = self._lines.get(path)
-        return f"{self.path}, line {line}" if line else self.path
