@@ -8,7 +8,7 @@ import typer
 
 from heldout.cli.options import DEFAULT_STORE, StoreOption
 from heldout.cli.progress import progress
-from heldout.cli.show import put, say
+from heldout.cli.show import entries, put, say
 
 if TYPE_CHECKING:
     from heldout.engine.plan import Plan
@@ -198,7 +198,9 @@ def _dry_run(study: Study, replace: bool, only: tuple[int, int] | None) -> None:
         shards = shards_to_do(plan, here, replace=replace, only=only)
         step("measuring", 0.5)
         cost = cost_of(plan, models, shards)
-    put(plan_table(plan))
+    put(plan_table(plan), rows=0)
+    say("Models, and what is done to an image for each:")
+    entries([(f"  {n}", (a.preprocessing.in_words(),)) for n, a in plan.abouts.items()])
     left = pairs(plan) - cost.predictions
     say(
         f"To do: {cost.decoded:,} images to decode, {cost.shifted:,} to shift, {cost.forwards:,}"

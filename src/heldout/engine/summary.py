@@ -9,22 +9,10 @@ from heldout.table import Column, Table
 
 
 def plan_table(plan: Plan) -> Table:
-    """One row a setting; parts['models']: one row a model with its preprocessing."""
+    """One row a setting."""
     settings = plan.settings
-    models = list(plan.abouts.values())
-    shown = Table(
-        "Models",
-        (
-            Column("model", "text", [a.name for a in models], "name in the store"),
-            Column("outputs", "int", [a.outputs for a in models], "scores an image"),
-            Column("parameters", "int", [a.parameters for a in models], "of the model", wide=True),
-            Column("preprocessing", "text", [a.preprocessing.in_words() for a in models],
-                   "what is done to an image"),
-            Column("weights", "text", [a.weights[:12] for a in models], "sha256", wide=True),
-        ),
-    )  # fmt: skip
     return Table(
-        f"Plan: {len(models)} models × {len(settings)} settings into {plan.study.store}",
+        f"Plan: {len(plan.abouts)} models × {len(settings)} settings into {plan.study.store}",
         (
             Column("setting", "text", [s.name for s in settings], "name in the store"),
             Column("n", "int", [len(s.rows) for s in settings], "examples"),
@@ -33,7 +21,6 @@ def plan_table(plan: Plan) -> Table:
             Column("baseline", "text", [s.row.get("baseline") for s in settings], "clean setting",
                    wide=True),
         ),
-        parts={"models": shown},
     )  # fmt: skip
 
 
