@@ -204,7 +204,7 @@ def _dry_run(study: Study, replace: bool, only: tuple[int, int] | None) -> None:
     left = pairs(plan) - cost.predictions
     say(
         f"To do: {cost.decoded:,} images to decode, {cost.shifted:,} to shift, {cost.forwards:,}"
-        f" forward passes, {cost.predictions:,} predictions in {cost.shards:,} shards"
+        f" forward passes, {cost.predictions:,} predictions in {_many(cost.shards, 'shard')}"
         + (f" ({left:,} are in the store already)" if left and only is None else "")
         + (f", the models in {cost.passes} passes" if cost.passes > 1 else "")
         + f"; about {_bytes(cost.stored)} to store."
@@ -259,6 +259,10 @@ def _report(plan: Plan, done: Done, study: Study) -> None:
             f"A setting now has {parts} files; `heldout compact --store {study.store}` merges them."
         )
     say(f"Next: heldout results --store {study.store}, or heldout report.")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _time(seconds: float) -> str:

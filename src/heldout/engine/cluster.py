@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import pickle
 import queue
+import re
 import socket
 import subprocess
 import sys
@@ -223,8 +224,11 @@ class _Driver:
         if kind == "nodes":
             self.joined = True
             return list(what)
-        why = what if isinstance(what, ConnectionError) else self._last_words(what)
-        raise BadInput(f"{_unreachable(address)}: {why}. {_ADVICE}")
+        if kind == _GONE:
+            self.noise.seek(0)
+            what = self.noise.read().decode(errors="replace").strip() or "Ray ended without a word"
+        said = re.sub(r"^\[.*?\] (\S+:\d+: )?", "", str(what).strip().splitlines()[-1])
+        raise BadInput(f"{_unreachable(address)}: {said.rstrip('.')}. {_ADVICE}")
 
     def work(
         self, job: Job, shards: Sequence[Shard], done: Done, progress: Progress
@@ -250,8 +254,9 @@ class _Driver:
                 raise RuntimeError(what)
             elif kind == _GONE:
                 raise HeldoutError(
-                    f"The Ray cluster was lost ({self._last_words(None)}). What was finished is in"
-                    " the store; the same command goes on from there when the cluster is back."
+                    "The Ray cluster was lost: its head, or Ray on this machine, has ended or does"
+                    " not answer. What was finished is in the store; the same command goes on from"
+                    " there when the cluster is back."
                 )
             speed = done.predictions / (time.perf_counter() - start)
             at_work = f"{workers} {'worker' if workers == 1 else 'workers'}"
@@ -264,13 +269,6 @@ class _Driver:
             while True:
                 self.said.put(pickle.load(self.process.stdout))
         self.said.put((_GONE, None))
-
-    def _last_words(self, what: object) -> str:
-        """The last line that says something, of an error's text or of what the process printed."""
-        self.noise.seek(0)
-        text = str(what) if what else self.noise.read().decode(errors="replace")
-        lines = [line for line in text.splitlines() if line.strip()]
-        return lines[-1].strip().rstrip(".") if lines else "its driver ended without a word"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ def plan_table(plan: Plan) -> Table:
     """One row a setting."""
     settings = plan.settings
     return Table(
-        f"Plan: {len(plan.abouts)} models × {len(settings)} settings into {plan.study.store}",
+        f"Plan: models {len(plan.abouts)}, settings {len(settings)}, into {plan.study.store}",
         (
             Column("setting", "text", [s.name for s in settings], "name in the store"),
             Column("n", "int", [len(s.rows) for s in settings], "examples"),
