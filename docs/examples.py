@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-FILES = ("README.md", "docs/guide.md")
+FILES = ("README.md", "docs/guide.md", "docs/testsets.md")
 SLOW_FILES = ("docs/running.md",)
 SKIP = "…"
+_PROGRESS = re.compile(r"\w+: .*, \d+%(, about \d+ .* left)?")
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.S | re.M)
 
 
@@ -68,7 +69,7 @@ def downloads(text: str) -> list[str]:
 
 
 def run(example: Example, here: Path) -> tuple[int, list[str]]:
-    """Exit code and printed lines of a command."""
+    """Exit code and printed lines of a command, without lines of progress."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         example.command,
@@ -81,7 +82,8 @@ def run(example: Example, here: Path) -> tuple[int, list[str]]:
         text=True,
         check=False,
     )
-    return done.returncode, done.stdout.rstrip("\n").split("\n") if done.stdout.strip() else []
+    lines = done.stdout.rstrip("\n").split("\n") if done.stdout.strip() else []
+    return done.returncode, [line for line in lines if not _PROGRESS.fullmatch(line)]
 
 
 def agrees(shown: tuple[str, ...], printed: list[str]) -> bool:

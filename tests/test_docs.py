@@ -19,7 +19,7 @@ import examples  # noqa: E402  (a script beside the documents, not a package)
 @pytest.mark.data
 @pytest.mark.parametrize("name", examples.FILES)
 def test_examples(name: str) -> None:
-    """Every command of README and guide runs, and prints what is shown."""
+    """Every command of these documents runs, and prints what is shown."""
     pytest.importorskip("skops", reason="the guide runs a classifier of scikit-learn")
     _runs_as_shown(name)
 
@@ -56,6 +56,13 @@ def test_the_comparison_can_fail() -> None:
     assert examples.agrees(("a", "…"), ["a", "b"])
     assert not examples.agrees(("a", "…", "d"), ["a", "b", "c"])
     assert not examples.agrees(("a",), ["a", "b"])
+
+
+def test_lines_of_progress_are_left_out(tmp_path: Path) -> None:
+    """A slow machine prints more of them."""
+    for line in ("Run: 13 predictions/s, 8%, about 201 s left", "Run: loading lite:1, 0%"):
+        said = examples.Example(f"echo '{line}'; echo 'Gap: 8 %, of 9 %'", ())
+        assert examples.run(said, tmp_path) == (0, ["Gap: 8 %, of 9 %"])
 
 
 def test_the_data_of_a_document_is_found() -> None:

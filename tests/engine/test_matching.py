@@ -105,7 +105,7 @@ def test_a_background_class_is_seen_by_the_number_of_outputs() -> None:
 @pytest.mark.parametrize(
     ("classes", "model", "says"),
     [
-        (["cat", "dgo"], {"classes": ("cat", "dog")}, "dgo.*Near ones of the model: dog"),
+        (["cat", "dgo"], {"classes": ("cat", "dog")}, r"dgo.*near .dog."),
         (["left", "right", "up"], {}, "gives 10 scores.*has 3 classes"),
         (CIFAR, {"space": "imagenet-1k"}, "made for imagenet-1k"),
         (CIFAR, {"outputs": 7}, "gives 7 scores"),
@@ -166,6 +166,10 @@ def test_a_map_of_super_classes(tmp_path: Path) -> None:
     assert total.map.reduction == "sum"
     assert total.map.members == ((151, 152), (281, 282))
     assert list_name(f"{file}+sum") == "pets+sum"
+    part = scale_of("pets", str(file), listing(["cat", "horse"]), [model])
+    assert part.label.tolist() == [1, OUTSIDE]
+    with pytest.raises(HeldoutError, match="horse"):
+        scale_of("pets", str(file), listing(["horse"]), [model])
     with pytest.raises(BadInput, match=r"@map\.json"):
         matched("pets", "", there, model)
 

@@ -20,6 +20,7 @@ from heldout.engine.resume import shards_to_do
 from heldout.engine.run import Done, computed, run, size_of
 from heldout.engine.study import Study, WantedModel, merged, parse_target
 from heldout.errors import BadInput, ConflictError, NotFound
+from heldout.store.compact import compact
 from heldout.store.read import Store
 from tinyset import SHIFTS, rows, study
 
@@ -112,7 +113,7 @@ def test_the_same_name_for_another_model_is_refused_then_replaced(
     tmp_path: Path, whole: tuple[Study, dict]
 ) -> None:
     tinyset.model(tmp_path / "models", "one", 5.0)
-    with pytest.raises(ConflictError, match="made otherwise"):
+    with pytest.raises(ConflictError, match="other weights"):
         run(whole[0])
     assert rows(whole[0].store) == whole[1]
     run(whole[0], replace_rows=True)
@@ -320,3 +321,38 @@ def test_what_a_run_did_can_be_added_up() -> None:
     assert (a.predictions, a.there, a.images, a.shards) == (5, 2, 8, 2)
     assert a.unreadable == [("s", "e", "why")]
     assert a.not_numbers == {"m": 3, "k": 1}
+
+
+def test_back_and_forth_with_replace(tmp_path: Path) -> None:
+    """Rows that were replaced and come back are the rows that count, whatever the shards."""
+    wanted = study(tmp_path)
+    one = replace(wanted, models=wanted.models[:1])
+    versions = {}
+    for sharpness in (0.05, 5.0):
+        tinyset.model(tmp_path / "models", "one", sharpness)
+        apart = replace(one, store=str(tmp_path / f"apart-{sharpness}"))
+        run(apart)
+        versions[sharpness] = rows(apart.store)
+    steps = [(0.05, 7), (5.0, 5), (0.05, 4), (5.0, 5), (0.05, 7), (5.0, 60)]
+    for i, (sharpness, size) in enumerate(steps):
+        tinyset.model(tmp_path / "models", "one", sharpness)
+        run(replace(one, shard_size=size), replace_rows=i > 0)
+        assert rows(one.store) == versions[sharpness], (i, sharpness, size)
+        if i == 3:
+            compact(Store.open(one.store))
+    _, done = run(one)
+    assert done.predictions == 0
+
+
+def test_other_images_of_no_labels_are_not_taken_for_the_same(tmp_path: Path) -> None:
+    wanted = study(tmp_path)
+    for name, colour in (("old", "blue"), ("new", "red")):
+        (tmp_path / name).mkdir()
+        for i in range(5):
+            source = tmp_path / f"images/{colour}/{i:04d}.png"
+            (tmp_path / name / f"{name}-{i}.png").write_bytes(source.read_bytes())
+    for name in ("old", "new"):
+        sets = merged([parse_target(f"plain={tmp_path}/{name}")])
+        run(replace(wanted, sets=sets, store=str(tmp_path / "plain")), replace_rows=name == "new")
+    examples = {k[2] for k in rows(str(tmp_path / "plain"))}
+    assert {f"new-{i}.png" for i in range(5)} <= examples

@@ -45,10 +45,12 @@ def command(
     study = study_of(targets, models or [], [], "", {}, need_models=False)
     with progress("Check") as step:
         verified = check_sets(study, how_many=some, full=full, progress=step)
-        tried = check_models(study, images, step) if study.models else None
     for done in verified:
         put(set_table(done), form, output, rows=0)
-    if tried is not None:
+    tried = None
+    if study.models:
+        with progress("Check") as step:
+            tried = check_models(study, images, step)
         put(tried, form, output, rows=0)
     if not all(v.ok for v in verified) or (tried is not None and tried.facts["wrong"]):
         raise typer.Exit(3)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +19,11 @@ from heldout.cli.options import (
     split,
 )
 from heldout.cli.show import put
+
+if TYPE_CHECKING:
+    from heldout.table import Table
+
+_FILES = (".csv", ".json", ".md", ".tex")  # endings that choose a format with every row
 
 
 def command(
@@ -75,4 +81,26 @@ def command(
             cluster=cluster,
             incomplete=incomplete,
         )
+    if (
+        not per_class
+        and form is Format.table
+        and not (output and Path(output).suffix.lower() in _FILES)
+    ):
+        table = _with_accuracy(table)
     put(table, form, output, rows=rows)
+
+
+def _with_accuracy(table: Table) -> Table:
+    """The rows with an accuracy; a note counts the others."""
+    from dataclasses import replace
+
+    kept = table.where(lambda row: row["value"] is not None)
+    gone = len(table) - len(kept)
+    if not gone:
+        return table
+    what = "row is" if gone == 1 else "rows are"
+    note = (
+        f"{gone:,} {what} not shown: the model has no accuracy on the setting (--format csv has"
+        f" {'it' if gone == 1 else 'them'})."
+    )
+    return replace(kept, notes=(*table.notes, note))

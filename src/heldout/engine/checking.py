@@ -48,20 +48,22 @@ def check_models(study: Study, images: int, progress: Progress) -> Table:
     found, untried = better_normalisations(
         study, plan, blocks, images, lambda what, part: progress(what, 0.2 + 0.8 * part)
     )
+    every = ", ".join(s.name for s in plan.settings)
     for model in plan.abouts:
         # The best alternative says it; the others that are better as well follow from it.
         best = next((b for b in found if b.model == model), None)
         if model in untried:
-            rows.append(("", model, "normalisation", "", f"not tried: {untried[model]}", ""))
+            rows.append((every, model, "normalisation", "", f"not tried: {untried[model]}", ""))
             continue
         if best is None:
-            rows.append(("", model, "normalisation", "ok", "no usual other one does better", ""))
+            rows.append((every, model, "normalisation", "ok", "no usual other one does better", ""))
             continue
         says = (
             f"{best.right} of {best.n} right with {best.says}, {best.own} with its own"
             f" (p = {best.p:.1g})"
         )
-        rows.append(("", model, "normalisation", "wrong", says, f"add ?{best.option}"))
+        do = f"add ?{best.option}, or one near it"
+        rows.append((best.setting, model, "normalisation", "wrong", says, do))
     return _table(rows, images)
 
 
@@ -114,7 +116,7 @@ def _table(rows: Sequence[Row], images: int) -> Table:
             Column("model", "text", list(columns[1]), "name in the store"),
             Column("check", "text", list(columns[2]), "what was checked"),
             Column("state", "text", list(columns[3]), "ok, low or wrong"),
-            Column("found", "text", list(columns[4]), "what was found", wide=True),
+            Column("found", "text", list(columns[4]), "what was found"),
             Column("do", "text", list(columns[5]), "what to do", wide=True),
         ),
         verdict=tuple(says),

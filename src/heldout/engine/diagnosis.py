@@ -30,13 +30,14 @@ LEVEL = 0.01
 
 # Normalisations that evaluations take for one another: name, URI options, what they are.
 OTHERS = (
-    ("imagenet", "mean=imagenet&std=imagenet&scale=0.00392156862745098", "ImageNet's mean and std"),
-    ("half", "mean=half&std=half&scale=0.00392156862745098", "mean and std 0.5, to [-1, 1]"),
-    ("unit", "mean=unit&std=unit&scale=0.00392156862745098", "divided by 255, to [0, 1]"),
-    ("cifar10", "mean=cifar10&std=cifar10&scale=0.00392156862745098", "CIFAR-10's mean and std"),
+    ("imagenet", "mean=imagenet&std=imagenet", "ImageNet's mean and std"),
+    ("half", "mean=half&std=half", "mean and std 0.5, to [-1, 1]"),
+    ("unit", "mean=unit&std=unit", "divided by 255, to [0, 1]"),
+    ("cifar10", "mean=cifar10&std=cifar10", "CIFAR-10's mean and std"),
     ("raw", "mean=unit&std=unit&scale=1", "0 to 255 as they are"),
     ("BGR", "channels=BGR", "the channels in the order BGR"),
 )
+_SCALE = 1 / 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Better:
     right, own: right answers of n; p: one-sided exact McNemar times the number of candidates.
     """
 
+    setting: str
     model: str
     name: str
     says: str
@@ -120,6 +122,8 @@ def better_normalisations(
     for i, (model, about) in enumerate(plan.abouts.items()):
         for j, (name, option, says) in enumerate(OTHERS):
             progress(f"{model}, {says}", (i + j / len(OTHERS)) / len(plan.abouts))
+            if "mean" in option and "scale" not in option and about.preprocessing.scale != _SCALE:
+                option += f"&scale={_SCALE}"
             wanted = WantedModel(_with(about.uri, option), model)
             try:
                 other, theirs = sample(
@@ -135,7 +139,7 @@ def better_normalisations(
                 p = sign_p(int((new & ~mine).sum()), int((mine & ~new).sum()), len(OTHERS))
                 if p < LEVEL:
                     k, own = int(new.sum()), int(mine.sum())
-                    found.append(Better(model, name, says, option, k, own, len(mine), p))
+                    found.append(Better(s.name, model, name, says, option, k, own, len(mine), p))
     return sorted(found, key=lambda b: (b.model, -b.right)), untried
 
 

@@ -11,6 +11,8 @@ from heldout.models.classifier import About
 from heldout.testsets.class_map import ClassMap
 from heldout.testsets.spaces import Space
 
+_SHOWN = 5
+
 Matched = tuple[ClassMap, tuple[str, ...]]
 
 
@@ -28,12 +30,16 @@ def outputs_map(scale: Scale, about: About, set_name: str) -> Matched:
         if not lacking:
             members = tuple((position[c.casefold()],) for c in wanted.classes)
             return replace(wanted, members=members), ()
-        near = near_matches(lacking[0], about.classes)
-        hint = f" Near ones of the model: {', '.join(near)}." if near else ""
+        said = []
+        for name in lacking[:_SHOWN]:
+            near = near_matches(name, about.classes, 1)
+            said.append(f"'{name}'" + (f" (near '{near[0]}')" if near else ""))
+        more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
+        word = "the class" if len(lacking) == 1 else "the classes"
         raise BadInput(
-            f"Test set '{set_name}' has the class '{lacking[0]}', which model '{about.name}' does"
-            f" not know ({len(lacking)} such).{hint} Rename the folders, or give the model's"
-            " classes with ?classes=FILE."
+            f"Test set '{set_name}' has {word} {', '.join(said)}{more}, which model '{about.name}'"
+            " does not know. Rename the folders; or give the model's classes, one a line in the"
+            f" order of its outputs, with ?classes=FILE. {_map_hint(set_name)}"
         )
     return _by_order(scale, about, set_name)
 

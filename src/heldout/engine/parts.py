@@ -59,7 +59,7 @@ def write_shard(store: Store, plan: Plan, collected: Collected, *, replace: bool
             _origin(plan, entry),
             replace=replace,
             extra={RUN: _record(plan, setting, entry)},
-            name=f"part-run-{entry.mark(setting.fingerprints)}",
+            name=f"part-run-{entry.mark(setting)}",
         )
 
 
@@ -195,6 +195,7 @@ def _record(plan: Plan, setting: Setting, entry: Entry) -> Mapping[str, Any]:
         "path": next(s.source.path for s in study.sets if s.name == setting.set_name),
         "rows": spans(np.array(entry.rows, np.int64)),
         "fingerprints": {m: setting.fingerprints[m] for m in entry.models},
+        "facts": {m: dict(setting.facts[m]) for m in entry.models},
         "shift": setting.shift,
         "seed": study.seed,
         "precision": study.precision,

@@ -22,7 +22,8 @@ from heldout.engine.study import CLEAN, Study, WantedSet
 from heldout.errors import BadInput
 from heldout.images.geometry import Geometry
 from heldout.models.classifier import About
-from heldout.testsets.catalogue import baseline_of, setting_row
+from heldout.shifts.catalogue import parse
+from heldout.testsets.catalogue import baseline_of, known, setting_row
 from heldout.testsets.class_map import ClassMap
 from heldout.testsets.reader import Listing, TestSet
 
@@ -34,8 +35,9 @@ SMALLEST_SHARD, LARGEST_SHARD = 250, 5_000
 class Setting:
     """One setting of the plan: its row for the store, the shift, its classes and its examples.
 
-    rows: positions in the test set's listing, ascending. label: (n,) of those rows; maps: for every
-    model its outputs; fingerprints: for every model a digest of all that decides its rows.
+    images: digest of the listing. rows: positions in it, ascending. label: (n,) of those rows; maps: for every
+    model its outputs; facts: for every model all that decides its rows; fingerprints: digests of
+    them.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Setting:
     scale: Scale
     rows: NDArray[np.int64]
     maps: Mapping[str, ClassMap]
+    images: str
+    facts: Mapping[str, Mapping[str, str]]
     fingerprints: Mapping[str, str]
 
 
@@ -57,9 +61,10 @@ class Entry:
     models: tuple[str, ...]
     rows: tuple[int, ...]
 
-    def mark(self, fingerprints: Mapping[str, str]) -> str:
+    def mark(self, setting: Setting) -> str:
         """The same for the same work, whoever plans it: names the part that holds its rows."""
-        text = json.dumps([self.setting, [[m, fingerprints[m]] for m in self.models], self.rows])
+        models = [[m, setting.fingerprints[m]] for m in self.models]
+        text = json.dumps([self.setting, setting.images, models, self.rows])
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -144,14 +149,20 @@ def make_plan(
 
     abouts: by the models' names in the store. Raises BadInput where models and classes do not fit.
     """
-    notes: list[str] = []
+    notes = [note for about in abouts.values() for note in about.notes]
     settings: list[Setting] = []
     for wanted in study.sets:
         listing = sets[wanted.name].listing
-        notes += listing.notes
+        notes += [*listing.notes, *_short(wanted.name, listing)]
         for chosen in _lists(study, wanted):
             scale = scale_of(wanted.name, chosen, listing, list(abouts.values()))
             notes += scale.notes
+            if len(scale.map.classes) < 2:
+                raise BadInput(
+                    f"Test set '{_said(wanted.name, chosen)}' has the one class"
+                    f" '{scale.map.classes[0]}': every answer would be right. Run it on all"
+                    " classes of the model, or on several."
+                )
             rows = _rows(study, scale)
             if not len(rows):
                 raise BadInput(
@@ -167,12 +178,21 @@ def make_plan(
     return Plan(study, sets, abouts, tuple(settings), size, tuple(dict.fromkeys(notes)))
 
 
+def _short(set_name: str, listing: Listing) -> list[str]:
+    """What to say of a set of a known name with another number of examples."""
+    entry, n = known(set_name), len(listing.examples)
+    if entry is None or not entry.n or n == entry.n or n in entry.also_n:
+        return []
+    return [
+        f"'{set_name}' is known to have {entry.n:,} examples, and here are {n:,}; a part of a set,"
+        " or another one, should have a name of its own"
+    ]
+
+
 def digest_of(listing: Listing) -> str:
-    """A digest of a test set's ids and labels: the same examples in the same order."""
-    h = hashlib.blake2b("\n".join(listing.examples).encode(), digest_size=12)
-    h.update(np.ascontiguousarray(listing.label.astype(np.int32)).data)
-    h.update("\n".join(listing.classes).encode())
-    return h.hexdigest()
+    """A digest of a test set's ids in their order. Labels do not change predictions."""
+    text = "\n".join(listing.examples).encode(errors="surrogateescape")
+    return hashlib.blake2b(text, digest_size=12).hexdigest()
 
 
 def _lists(study: Study, wanted: WantedSet) -> list[str]:
@@ -207,36 +227,42 @@ def _setting(
 ) -> Setting:
     text = "" if shift == CLEAN else shift
     maps: dict[str, ClassMap] = {}
-    marks: dict[str, str] = {}
+    facts: dict[str, dict[str, str]] = {}
     for name, about in abouts.items():
         maps[name], said = outputs_map(scale, about, wanted.name)
         notes += said
-        marks[name] = _fingerprint(study, wanted, about, scale, maps[name], text)
+        facts[name] = _facts(study, about, scale, maps[name], text)
     whole = len(rows) == int((scale.label != OUTSIDE).sum())
     row = dict(setting_row(wanted.name, list_name(chosen) or None, text or None, len(rows)))
     if not whole:
         row["n"] = len(rows)
-    return Setting(str(row["setting"]), wanted.name, chosen, text, row, scale, rows, maps, marks)
+    marks = {name: _mark(found) for name, found in facts.items()}
+    return Setting(
+        str(row["setting"]), wanted.name, chosen, text, row, scale, rows, maps,
+        digest_of(listing), facts, marks,
+    )  # fmt: skip
 
 
-def _fingerprint(
-    study: Study, wanted: WantedSet, about: About, scale: Scale, outputs: ClassMap, shift: str
-) -> str:
-    """All that decides a model's rows in a setting, whichever machine makes them."""
-    facts = {
-        "weights": about.weights,
-        "preprocessing": about.preprocessing.record(),
-        "score_kind": about.score_kind,
+def _facts(
+    study: Study, about: About, scale: Scale, outputs: ClassMap, shift: str
+) -> dict[str, str]:
+    """All that decides a model's rows in a setting, wherever they are made, as short texts."""
+    return {
+        "weights": about.weights[:16],
+        "preprocessing": _mark(about.preprocessing.record()),
         "precision": study.precision,
-        "classes": described(scale),
-        "outputs": [list(m) for m in outputs.members],
+        "kind of scores": about.score_kind,
+        "classes": _mark([described(scale), [list(m) for m in outputs.members]]),
         "shift": shift,
-        "seed": study.seed if shift else None,
-        "exif": study.exif,
-        "scores": study.scores,
+        "seed": str(study.seed) if shift and parse(shift).random else "",
+        "EXIF rotation": str(study.exif),
+        "stored scores": str(study.scores),
     }
-    text = json.dumps(facts, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def _mark(content: object) -> str:
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _shard_size(models: int, settings: Sequence[Setting]) -> int:

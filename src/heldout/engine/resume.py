@@ -7,7 +7,8 @@ is recognised by that alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,21 @@ def shards_to_do(
     if only is not None:
         i, n = only
         out = [s for s in out if s.number % n == i - 1]
-    return out
+    return spread(out)
+
+
+def spread(shards: Sequence[Shard]) -> list[Shard]:
+    """Shards in an order in which every beginning is spread over the whole (van der Corput's).
+
+    Sets are sorted by class as a rule: of a run that is stopped, the rows so far should not be
+    those of the first classes only.
+
+    >>> spread(list("abcdefgh"))
+    ['a', 'e', 'c', 'g', 'b', 'f', 'd', 'h']
+    """
+    bits = max(len(shards) - 1, 1).bit_length()
+    turned = sorted(range(len(shards)), key=lambda i: int(f"{i:0{bits}b}"[::-1], 2))
+    return [shards[i] for i in turned]
 
 
 def chunks(plan: Plan, set_name: str) -> list[NDArray[np.int64]]:
@@ -79,34 +94,51 @@ def chunks(plan: Plan, set_name: str) -> list[NDArray[np.int64]]:
     return [needed[i : i + plan.shard_size] for i in range(0, len(needed), plan.shard_size)]
 
 
-def _lacking(
-    plan: Plan, store: Store | None, set_name: str, replace: bool
-) -> dict[tuple[str, str], NDArray[np.bool_]]:
-    """Per setting and model the positions that are wanted and not in the store."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lacking:
+    """Models of a setting that lack the same examples; left: (n,), shared between settings."""
+
+    setting: str
+    models: tuple[str, ...]
+    left: NDArray[np.bool_]
+
+
+def _lacking(plan: Plan, store: Store | None, set_name: str, replace: bool) -> list[_Lacking]:
+    """What every setting of a test set lacks; 300,000 pairs of model and setting share arrays."""
     n = len(plan.sets[set_name].listing.examples)
     mark = digest_of(plan.sets[set_name].listing)
-    lacking: dict[tuple[str, str], NDArray[np.bool_]] = {}
+    shared: dict[bytes, NDArray[np.bool_]] = {}
+    found: list[_Lacking] = []
     for s in plan.of_set(set_name):
         there = {} if store is None else _there(s, store, mark, n, replace)
         wanted = np.zeros(n, bool)
         wanted[s.rows] = True
+        groups: dict[bytes, list[str]] = {}
+        whole = wanted.tobytes()
         for model in plan.abouts:
             left = wanted & ~there[model] if model in there else wanted
-            if left.any():
-                lacking[s.name, model] = left
-    return lacking
+            key = left.tobytes() if model in there else whole
+            shared.setdefault(key, left)
+            groups.setdefault(key, []).append(model)
+        found += [
+            _Lacking(s.name, tuple(models), shared[key])
+            for key, models in groups.items()
+            if shared[key].any()
+        ]
+    return found
 
 
-def _entries(
-    rows: NDArray[np.int64], lacking: Mapping[tuple[str, str], NDArray[np.bool_]]
-) -> tuple[Entry, ...]:
-    """What is left of a chunk: models that lack the same examples of a setting go together."""
-    groups: dict[tuple[str, tuple[int, ...]], list[str]] = {}
-    for (setting, model), left in lacking.items():
-        mine = rows[left[rows]]
-        if len(mine):
-            groups.setdefault((setting, tuple(mine.tolist())), []).append(model)
-    return tuple(Entry(s, tuple(models), key) for (s, key), models in groups.items())
+def _entries(rows: NDArray[np.int64], lacking: Sequence[_Lacking]) -> tuple[Entry, ...]:
+    """What is left of a chunk."""
+    keys: dict[int, tuple[int, ...]] = {}
+    found: dict[tuple[str, tuple[int, ...]], tuple[str, ...]] = {}
+    for some in lacking:
+        if id(some.left) not in keys:
+            keys[id(some.left)] = tuple(rows[some.left[rows]].tolist())
+        key = keys[id(some.left)]
+        if key:
+            found[some.setting, key] = (*found.get((some.setting, key), ()), *some.models)
+    return tuple(Entry(setting, models, key) for (setting, key), models in found.items())
 
 
 def _there(
@@ -126,12 +158,26 @@ def _there(
             else:
                 others[piece.model] = record
     if others and not replace:
-        first = next(iter(others))
-        names = listed([f"'{m}'" for m in others])
-        raise ConflictError(
-            f"Setting '{setting.name}': the store has rows of {names} that were made otherwise"
-            " (other weights, preprocessing, precision, seed or images), from"
-            f" {origin_in_words(others[first])}. Nothing was run. Use --replace to put new rows in"
-            " their place, give the model another name (?name=…), or use another --store."
-        )
+        raise ConflictError(_refusal(setting, others, mark))
     return covered
+
+
+def _refusal(setting: Setting, others: Mapping[str, Mapping[str, Any]], mark: str) -> str:
+    """What differs between rows that are there and those that would be made."""
+    first, record = next(iter(others.items()))
+    names = listed([f"'{m}'" for m in others])
+    run = record.get(RUN) or {}
+    if not run:
+        why = "they were not made by a run"
+    elif run.get("set") != mark:
+        why = "the test set had other examples then, or the same in another order"
+    else:
+        old, new = run.get("facts", {}).get(first, {}), setting.facts[first]
+        differing = [k for k in new if old.get(k) != new[k]]
+        why = f"other {listed(differing)}" if differing else "they were made otherwise"
+    return (
+        f"Setting '{setting.name}' has rows of {names} in the store already, from"
+        f" {origin_in_words(record)}, and they would not be the same now: {why}. Nothing was run."
+        " Use --replace to put new rows in their place, give the model another name (?name=…), or"
+        " use another --store."
+    )

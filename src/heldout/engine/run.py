@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from heldout.engine.plan import Plan, Shard
 from heldout.engine.resume import shards_to_do
 from heldout.engine.stream import in_order
 from heldout.engine.study import Study
+from heldout.errors import BadInput
 from heldout.images.decode import Decoding
 from heldout.images.geometry import Geometry
 from heldout.store.read import Store
@@ -67,11 +69,25 @@ def run(
     were made otherwise are replaced. Raises HeldoutError; what was finished stays in the store.
     """
     plan, models = planned(study, lambda what, part: progress(what, 0.0))
-    store = Store.create(study.store)
+    store = created(study)
     shards = shards_to_do(plan, store, replace=replace_rows, only=only)
     write_tables(store, plan)
     done = execute(plan, models, store, shards, replace_rows=replace_rows, progress=progress)
+    if only is None:
+        done.there = pairs(plan) - sum(size_of(s) for s in shards)
     return plan, done
+
+
+def created(study: Study) -> Store:
+    """The study's store, made when it is not there; never inside a test set's folder."""
+    here = os.path.realpath(study.store)
+    for s in study.sets:
+        if "://" not in study.store and here == os.path.realpath(s.source.path):
+            raise BadInput(
+                f"The store '{study.store}' would lie in the folder of test set '{s.name}'. Give"
+                " another --store."
+            )
+    return Store.create(study.store)
 
 
 def execute(
@@ -86,7 +102,7 @@ def execute(
 ) -> Done:
     """Run some shards of a plan here. groups: models that are in memory together, by what fits."""
     start = time.perf_counter()
-    done = Done(there=pairs(plan) - sum(size_of(s) for s in shards))
+    done = Done()
     total = max(sum(size_of(s) for s in shards), 1)
     answering.halved.clear()
     for group in groups or passes(plan.abouts, memory() // 2):

@@ -51,7 +51,7 @@ def scale_of(set_name: str, chosen: str, listing: Listing, abouts: Sequence[Abou
     alone, adds the members' probabilities up instead of taking the largest score. Raises BadInput
     or NotFound.
     """
-    plain = chosen.removesuffix(SUM).removesuffix("+") if chosen.endswith(SUM) else chosen
+    plain = "" if chosen == SUM else chosen.removesuffix("+" + SUM)
     found = _scale_of(set_name, plain, listing, abouts)
     if plain == chosen:
         return found
@@ -83,8 +83,10 @@ def _scale_of(set_name: str, chosen: str, listing: Listing, abouts: Sequence[Abo
         full = from_json(chosen, there)
     own = {c: i for i, c in enumerate(full.classes)}
     ignored = entry.ignored if entry is not None else frozenset()
-    by_own_names = not chosen or chosen.endswith(MAP)
-    if by_own_names and all(c in own or c in ignored for c in _used(listing)):
+    if chosen.endswith(MAP) and not any(c in own for c in _used(listing)):
+        raise not_found("class", _used(listing)[0], own, f"the map '{chosen}'")
+    mine = all(c in own or c in ignored for c in _used(listing))
+    if chosen.endswith(MAP) or (not chosen and mine):
         place = np.array([own.get(c, OUTSIDE) for c in listing.classes], np.int32)
         return _scale(full, there, size, place, listing, notes)
     at = _positions(set_name, listing, there, ignored)
@@ -110,12 +112,17 @@ def _space_of(
             f"The map '{chosen}' needs models of one label space; say it with ?space=imagenet-1k or"
             " ?space=cifar10 on every model."
         )
-    found = recognise(listing.classes)
-    if found is not None and all(_speaks(a, found) for a in abouts):
-        return found, ()
     told = {a.space for a in abouts if a.space}
+    if len(told) == 1:
+        # Few folders, or none, say little; the models' own label space holds them or does not.
+        there = space(next(iter(told)))
+        if all(there.index(c) is not None for c in listing.classes):
+            return there, ()
+    found = recognise(listing.classes)
+    if found is not None and any(_speaks(a, found) for a in abouts):
+        return found, ()
     if len(told) == 1 and listing.classes and all(c.isdigit() for c in listing.classes):
-        there = space(told.pop())
+        there = space(next(iter(told)))
         if max(int(c) for c in listing.classes) < len(there.classes):
             note = f"class folders are numbers and were taken as positions in {there.name}"
             return there, (note,)
@@ -197,6 +204,17 @@ def _by_name(listing: Listing, abouts: Sequence[About]) -> tuple[ClassMap, NDArr
     )
     named = {a.classes for a in abouts}
     classes = next(iter(named)) if len(named) == 1 else None
+    if not listing.classes and classes is None:  # no labels, and nobody names a class
+        width = {a.outputs for a in abouts}
+        if len(width) > 1:
+            raise BadInput(
+                "The models have different numbers of outputs and neither they nor the labels name"
+                " a class. Name them with ?classes=FILE, or run the models apart."
+            )
+        classes = tuple(str(i) for i in range(width.pop()))
+        return ClassMap(classes, classes, tuple((i,) for i in range(len(classes)))), np.zeros(
+            0, np.int32
+        )
     if classes is None:
         return own, np.arange(len(listing.classes), dtype=np.int32)
     position = {c.casefold(): i for i, c in enumerate(classes)}

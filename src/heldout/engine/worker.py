@@ -65,7 +65,7 @@ class Worker:
         """
         host = socket.gethostname()
         with contextlib.suppress(OSError):  # what is missing then is said by its own name
-            pass
+            os.chdir(self.job.folder)
         try:
             self._open()
             self._hold(self.job.groups[0])

@@ -51,6 +51,19 @@ class Overlap:
         return [f for key, f in zip(keys, piece.leaves, strict=True) if self.known[key]]
 
 
+def has_all(store: Store, block: Block) -> bool:
+    """Whether rows of every model on every example of the block count in the store, whatever they
+    say: a task that was done before may differ in rounding."""
+    wanted = set(block.examples)
+    there: dict[str, set[str]] = {m: set() for m in block.models}
+    for piece in Overlap(store, block).of(store.pieces(block.setting)):
+        if piece.model in there:
+            ids = examples_of(store.files, piece)
+            for leaf in piece.leaves:
+                there[piece.model].update(ids[leaf.start : leaf.start + leaf.rows])
+    return all(wanted <= ids for ids in there.values())
+
+
 def clash(store: Store, block: Block, i: int, pieces: Sequence[Piece]) -> Piece | None:
     """The first stored piece that has another prediction for an example of this block."""
     position = {e: j for j, e in enumerate(block.examples)}

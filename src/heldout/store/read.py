@@ -66,6 +66,7 @@ class Store:
     def __init__(self, files: Files) -> None:
         self.files = files
         self._pieces: dict[str, list[Piece]] = {}
+        self._footers: dict[str, dict[str, Any]] = {}  # of parts, which never change
         self._settings: dict[str, dict[str, Any]] | None = None
         self._results: Results | None = None
         self._labels: dict[str, LabelSet] = {}
@@ -134,7 +135,9 @@ class Store:
             listed = self.files.names(folder)
             for part in listed:
                 try:
-                    found += pieces_in(part, setting, self.record(part))
+                    if part not in self._footers:
+                        self._footers[part] = self.record(part)
+                    found += pieces_in(part, setting, self._footers[part])
                     parts.append(part)
                 except Vanished:
                     continue

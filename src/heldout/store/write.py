@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from heldout.errors import BadInput, ConflictError
 from heldout.store.block import Block, digests
 from heldout.store.files import Files
-from heldout.store.overlap import Overlap, clash, names_of
+from heldout.store.overlap import Overlap, clash, has_all, names_of
 from heldout.store.part import write_block
 from heldout.store.pieces import Piece, merged_tasks
 from heldout.store.provenance import Provenance, listed, origin_in_words, to_metadata
@@ -93,8 +94,10 @@ def write_predictions(
     if name is None:
         path = _part_name(folder, content)
     else:
-        # What replaces other rows is a new event: it may not be taken for the task done before.
-        path = f"{folder}/{name}{'-' + _mark(content) if plan.replaced else ''}.parquet"
+        # What replaces other rows, or comes back after others had replaced it, is a new event: it
+        # may not be taken for the task done before, whose part counts no more.
+        event = f"-{uuid.uuid4().hex[:8]}" if replace or plan.again else ""
+        path = f"{folder}/{name}{event}.parquet"
         record["named"] = True
     metadata = to_metadata(origin, record | more)
     first = store.files.write(path, lambda f: write_block(f, part, metadata), keep=bool(name))
@@ -112,6 +115,7 @@ class _New:
     marks: list[str]
     replaced: list[str]
     unchanged: tuple[str, ...]
+    again: bool = False
 
 
 def _what_is_new(
@@ -119,11 +123,9 @@ def _what_is_new(
 ) -> _New:
     """What of a block the store lacks. Raises ConflictError as `write_predictions` says."""
     nothing = _New([], [], [], tuple(block.models))
-    if name is not None and not replace:
-        if store.files.exists(f"{folder}/{name}.parquet"):
-            return nothing
-        if name in merged_tasks(store.pieces(block.setting)):
-            return nothing
+    again = name is not None and not replace and _was_done(store, block.setting, folder, name)
+    if again and has_all(store, block):
+        return nothing
     marks = digests(block)
     present: dict[str, list[Piece]] = {}
     for p in store.pieces(block.setting):
@@ -150,7 +152,14 @@ def _what_is_new(
         raise ConflictError(_clash_message(block.setting, clashes, origin))
     unchanged = tuple(m for i, m in enumerate(block.models) if i not in set(fresh))
     fresh.sort(key=lambda i: block.models[i])
-    return _New(fresh, [marks[i] for i in fresh], replaced, unchanged)
+    return _New(fresh, [marks[i] for i in fresh], replaced, unchanged, again)
+
+
+def _was_done(store: Store, setting: str, folder: str, name: str) -> bool:
+    """Whether a task's part was ever published, under its name or merged with others."""
+    return store.files.exists(f"{folder}/{name}.parquet") or name in merged_tasks(
+        store.parts_of(setting)[1]
+    )
 
 
 def write_labels(
