@@ -215,17 +215,21 @@ def test_several_right_answers_and_labels_of_their_own(tmp_path: Path) -> None:
     assert seen.right.tolist() == [[True, True]]
 
 
-def test_a_frame_without_an_answer_leaves_the_model_out(tmp_path: Path) -> None:
+def test_a_frame_without_an_answer_is_wrong(tmp_path: Path) -> None:
+    """A frame without an answer makes the anchors around it wrong, and a note counts them."""
     sets = [[(-2, 0), (0, 0)], [(0, 1)]]
     store = _store(tmp_path, "s", sets, {"whole": [0, 0, 1], "torn": [-1, 0, 1]})
     near = results(store, ["s"], metric="pm-1")
     assert near.facts["models"] == 2
     far = results(store, ["s"], metric="pm-2")
-    assert far.facts["models"] == 1
-    assert far["value"].tolist() == [1.0]
-    assert "1 of 2 models lack rows of the 2 examples (torn has 1)" in far.notes[0]
+    assert list(zip(far["model"], far["value"], far["n"], strict=True)) == [
+        ("whole", 1.0, 2),
+        ("torn", 0.5, 2),
+    ]
+    assert "1 of 2 rows of torn has no answer and counts as wrong" in " ".join(far.notes)
+    assert near.notes == ()
     table = pm_k(store, "s", 2)
-    assert list(table["model"]) == ["whole"]
+    assert list(table["model"]) == ["whole", "torn"]
 
 
 def test_other_analyses_take_the_metric(tmp_path: Path) -> None:

@@ -82,9 +82,9 @@ def test_numbered_folders_of_a_known_label_space() -> None:
 def test_a_models_own_names_decide_over_order() -> None:
     model = about(3, classes=("Zebra", "ant", "bee"))
     classes, members, label, notes = matched("mine", "", listing(["ant", "zebra"]), model)
-    assert classes == ["Zebra", "ant", "bee"]
-    assert members == [(0,), (1,), (2,)]
-    assert label == [1, 0]
+    assert classes == ["ant", "bee", "Zebra"]  # by name, whichever model comes first
+    assert members == [(1,), (2,), (0,)]
+    assert label == [0, 2]
     assert notes == ()
 
 
@@ -193,3 +193,28 @@ def test_a_map_that_is_none(tmp_path: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(BadInput, match="map of super-classes"):
         scale_of("pets", str(file), listing(["dog"]), [about(1000)])
+
+
+def test_the_classes_do_not_depend_on_which_models_run_together() -> None:
+    there = listing(["ant", "zebra"])
+    first = about(3, classes=("zebra", "ant", "bee"))
+    second = about(3, classes=("bee", "zebra", "ant"))
+    alone = scale_of("mine", "", there, [first]).map.classes
+    assert alone == scale_of("mine", "", there, [second, first]).map.classes
+    assert alone == scale_of("mine", "", there, [second]).map.classes
+    with pytest.raises(BadInput, match="name different classes"):
+        scale_of("mine", "", there, [first, about(2, classes=("ant", "zebra"))])
+    with pytest.raises(BadInput, match=r"names\s+none"):
+        scale_of("mine", "", listing(["bee", "foo"]), [first, about(2)])
+
+
+def test_images_without_labels_have_the_models_classes() -> None:
+    nothing = Listing(["a", "b"], np.array([-1, -1], np.int32), [], [])
+    for model, wanted in (
+        (about(10, space="cifar10"), CIFAR),
+        (about(2, classes=("cat", "dog")), ["cat", "dog"]),
+        (about(3), ["0", "1", "2"]),
+    ):
+        classes, _, label, _ = matched("mine", "", nothing, model)
+        assert classes == wanted
+        assert label == [-1, -1]

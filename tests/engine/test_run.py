@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -13,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import tinyset
 from heldout.engine.loading import passes, planned
 from heldout.engine.resume import shards_to_do
 from heldout.engine.run import Done, computed, run, size_of
-from heldout.engine.study import Study, WantedModel, merged, parse_target
+from heldout.engine.study import Study, WantedModel, WantedSet, merged, parse_target
 from heldout.errors import BadInput, ConflictError, NotFound
 from heldout.store.compact import compact
 from heldout.store.read import Store
@@ -356,3 +358,50 @@ def test_other_images_of_no_labels_are_not_taken_for_the_same(tmp_path: Path) ->
         run(replace(wanted, sets=sets, store=str(tmp_path / "plain")), replace_rows=name == "new")
     examples = {k[2] for k in rows(str(tmp_path / "plain"))}
     assert {f"new-{i}.png" for i in range(5)} <= examples
+
+
+def test_pictures_of_several_sizes(tmp_path: Path) -> None:
+    """A model without a size sees each as it is; batches and other models change nothing."""
+    wanted = study(tmp_path)
+    tinyset.folder(tmp_path / "large", per_class=5, size=20, seed=1)
+    for path in sorted((tmp_path / "large").rglob("*.png")):
+        path.rename(tmp_path / "images" / path.parent.name / f"large-{path.name}")
+    Image.new("RGB", (20000, 1)).save(tmp_path / "images/red/flat.png")
+    as_it_is, sized = wanted.models[0], WantedModel(f"{wanted.models[1].uri}&size=8")
+    found = []
+    for models, size in (((as_it_is,), 1), ((as_it_is,), 16), ((as_it_is, sized), 64)):
+        store = str(tmp_path / f"store-{len(models)}-{size}")
+        run(replace(wanted, models=models, batch_size=size, store=store))
+        found.append({k: v for k, v in rows(store).items() if k[1] == "one"})
+    assert found[0] == found[1] == found[2]
+    assert sum(row[0] >= 0 for row in found[0].values()) == 4 * (60 + 15 + 1)
+
+
+def test_two_settings_of_one_name_are_refused(tmp_path: Path) -> None:
+    wanted = study(tmp_path)
+    for place, classes in (("x", "blue\nred\n"), ("y", "green\nred\n")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "some.txt").write_text(classes)
+    images = wanted.sets[0].source
+    pairs = tuple((f"{tmp_path}/{p}/some.json", "clean") for p in "xy")
+    for p, names in (("x", ["blue", "red"]), ("y", ["green", "red"])):
+        content = {n: [i] for i, n in enumerate(names)}
+        (tmp_path / p / "some.json").write_text(json.dumps(content))
+    sets = (WantedSet("squares", images, pairs),)
+    with pytest.raises(BadInput):
+        run(replace(wanted, sets=sets))
+    with pytest.raises(BadInput, match="cannot be the name"):
+        replace(wanted, sets=(WantedSet("squares/blur:1", images),))
+    with pytest.raises(NotFound, match="precision"):
+        replace(wanted, precision="float8")
+
+
+def test_images_may_be_added_with_replace(tmp_path: Path, whole: tuple[Study, dict]) -> None:
+    source = tmp_path / "images/red/0000.png"
+    (tmp_path / "images/red/more.png").write_bytes(source.read_bytes())
+    with pytest.raises(ConflictError, match="other examples"):
+        run(whole[0])
+    run(whole[0], replace_rows=True)
+    found = rows(whole[0].store)
+    assert len(found) == 8 * 61
+    assert {k: v for k, v in found.items() if k in whole[1]} == whole[1]

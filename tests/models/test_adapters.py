@@ -77,6 +77,18 @@ def test_parse(text: str, parts: tuple[str, str, dict[str, str]]) -> None:
         (":x", BadInput, "ADAPTER:NAME"),
         ("my/net.py:f", BadInput, "for example python:my/net.py:f"),
         ("weights.pt", BadInput, r"checkpoint=weights\.pt"),
+        ("p.skops", BadInput, "for example sklearn:p.skops"),
+        ("p.joblib", BadInput, r"is a pickle .* skops\.io\.dump\(model, 'p\.skops'\)"),
+        ("timm/resnet50", BadInput, "Did you mean 'timm:resnet50'"),
+        ("timm/a/b?size=3", BadInput, r"Did you mean 'timm:a/b\?size=3'"),
+        ("pkg.mynet:make_net", BadInput, "for example python:pkg.mynet:make_net"),
+        ("best=onnx:net.onnx", BadInput, r"Did you mean 'onnx:net\.onnx\?name=best'"),
+        ("b=onnx:n.onnx?mean=half", BadInput, r"Did you mean 'onnx:n\.onnx\?mean=half&name=b'"),
+        (
+            "python:m.py:f?checkpoint=sd.pt,mean=half",
+            BadInput,
+            "joined with &.* checkpoint=sd.pt&mean=half",
+        ),
         ("timm:x?size", BadInput, "'size' is not an option"),
         ("timm:x?size=1&size=2", BadInput, "given twice"),
         ("tim:resnet50", NotFound, "Did you mean 'timm'"),
@@ -88,6 +100,23 @@ def test_wrong_uris(text: str, error: type[Exception], words: str) -> None:
     """Each is refused in a sentence that says what to write."""
     with pytest.raises(error, match=words):
         adapters.load(text)
+
+
+def test_own_module_without_an_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that is there is offered with its adapter; one that is not is not."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mynet.py").write_text(FUNCTION)
+    with pytest.raises(NotFound, match=r"write python:mynet:make_net\?size=8$"):
+        adapters.load("mynet:make_net?size=8")
+    with pytest.raises(NotFound) as error:
+        adapters.load("yournet:make_net")
+    assert "python:" not in str(error.value)
+
+
+def test_a_comma_in_a_value_is_one(tmp_path: Path) -> None:
+    """A list of classes or numbers is none of the mistakes; %2C is a comma that is meant."""
+    text = "timm:x?classes=a,b&mean=0.1,0.2,0.3&checkpoint=a%2Cb=c.pt"
+    assert adapters.parse(text)[2]["checkpoint"] == "a,b=c.pt"
 
 
 def test_what_is_said_wins(uri: str, tmp_path: Path) -> None:

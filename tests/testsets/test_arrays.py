@@ -84,6 +84,34 @@ def test_labels_named_or_absent(tmp_path: Path) -> None:
     assert opened(path, labels=str(tmp_path / "truth.npy")).listing.label.tolist() == Y.tolist()
 
 
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (Y.astype(np.float64), ["0", "1", "2"]),
+        (Y.astype(str), ["0", "1", "2"]),
+        (np.array(["cat", "ant", "bee"])[Y], ["ant", "bee", "cat"]),
+        (np.array([b"cat", b"ant", b"bee"])[Y], ["ant", "bee", "cat"]),
+    ],
+)
+def test_labels_that_are_floats_or_text(tmp_path: Path, labels: Any, classes: list[str]) -> None:
+    """0.0 is class 0, "cat" is a name; beside a .npy and within a .npz."""
+    np.savez(tmp_path / "s.npz", x=X, y=labels)
+    path = saved(tmp_path / "a.npy", X)
+    saved(tmp_path / "labels.npy", labels)
+    for listing in (opened(tmp_path / "s.npz").listing, opened(path).listing):
+        assert listing.classes == classes
+        expected = Y if classes[0] == "0" else [[2, 0, 1][y] for y in Y]
+        assert listing.label.tolist() == list(expected)
+
+
+@pytest.mark.parametrize("odd", [0.5, np.nan, np.inf])
+def test_labels_that_are_no_classes(tmp_path: Path, odd: float) -> None:
+    """The number that is none is named."""
+    np.savez(tmp_path / "s.npz", x=X, y=np.where(Y == 2, odd, Y))
+    with pytest.raises(BadInput, match=f"and {odd} is none"):
+        opened(tmp_path / "s.npz")
+
+
 def test_layouts(tmp_path: Path) -> None:
     """Channels last or first, grey without a channel; always height x width x channels."""
     first = opened(saved(tmp_path / "a.npy", np.ascontiguousarray(X.transpose(0, 3, 1, 2))))

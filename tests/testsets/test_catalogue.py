@@ -19,6 +19,7 @@ from heldout.testsets.catalogue import (
     names,
     setting_name,
     setting_row,
+    unknown,
 )
 from heldout.testsets.class_map import home
 from heldout.testsets.spaces import space
@@ -263,3 +264,22 @@ def test_the_command_fits_80_columns(capsys: pytest.CaptureFixture[str]) -> None
     assert values["clean baseline"] == "val-on-imagenet-a-classes (imagenet-val@imagenet-a)"
     with pytest.raises(NotFound, match="Did you mean 'imagenet-a'"):
         command("imagnet-a")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("imagenet", "imagenet-val"), ("ImageNet-1k", "imagenet-val"),
+        ("imagenet_val", "imagenet-val"), ("ilsvrc2012", "imagenet-val"),
+        ("cifar10", "cifar10-test"), ("cifar-10", "cifar10-test"), ("CIFAR", "cifar10-test"),
+        ("imagenetv2", "imagenetv2-matched-frequency"),
+        ("imagenet-v2", "imagenetv2-matched-frequency"),
+        ("imagnet-a", "imagenet-a"), ("imagenet-sketsh", "imagenet-sketch"),
+        ("cifar10.1", "cifar10.1-v6"),
+    ],
+)  # fmt: skip
+def test_the_set_that_is_meant_comes_first(name: str, meant: str) -> None:
+    """What people call a set, and plain misspellings."""
+    assert known(name) is None
+    said = str(unknown(name)).partition("Did you mean ")[2]
+    assert said.startswith(f"'{meant}'")

@@ -90,6 +90,26 @@ def test_classes_are_folders(tmp_path: Path) -> None:
     assert "no labels" in none.listing.notes[0]
 
 
+def test_folders_that_all_share(tmp_path: Path) -> None:
+    """`tar cf x.tar small`: the folder around the classes is no class; one class alone is one."""
+    for folder in ("cat", "dog"):
+        (tmp_path / "small" / folder).mkdir(parents=True)
+        (tmp_path / "small" / folder / "1.png").write_text(folder)
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        tar.add(tmp_path / "small", "small")
+    found = opened(tmp_path / "x.tar")
+    assert found.listing.examples == ["cat/1", "dog/1"]
+    assert (found.listing.classes, found.listing.label.tolist()) == (["cat", "dog"], [0, 1])
+    assert "All members lie in 'small/', which is left out" in " ".join(found.listing.notes)
+    assert list(found.fetch([1])) == [b"dog"]
+    one = opened(shard(tmp_path / "y.tar", {"a/b/cat/1.png": b"", "a/b/cat/2.png": b""})).listing
+    assert (one.examples, one.classes) == (["cat/1", "cat/2"], ["cat"])
+    some = opened(shard(tmp_path / "z.tar", {"s/cat/1.png": b"", "s/2.png": b""})).listing
+    assert (some.examples, some.label.tolist()) == (["cat/1", "2"], [0, -1])
+    keyed = opened(shard(tmp_path / "k.tar", {"s/1.png": b"", "s/1.cls": b"3"})).listing
+    assert (keyed.examples, keyed.classes) == (["s/1"], ["3"])
+
+
 def test_many_shards(tmp_path: Path) -> None:
     """A folder, braces and a star are the same set in the same order; rows cross the shards."""
     for i in range(11):

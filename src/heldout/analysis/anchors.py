@@ -54,7 +54,7 @@ def has_anchors(labels: LabelSet | None) -> bool:
 def by_anchor(seen: Correctness, k: int) -> Correctness:
     """Right or wrong for every anchor: right when it and all frames within ±k are right.
 
-    An anchor is there (present) when all those frames have an answer. Raises BadInput where the
+    An anchor is there (present) when all those frames are. Raises BadInput where the
     label set has no anchors.
     """
     labels = seen.labels
@@ -70,6 +70,10 @@ def by_anchor(seen: Correctness, k: int) -> Correctness:
         np.array([np.bincount(owner[near & bad], minlength=n) for bad in cells]).reshape(m, n)
         for cells in (~seen.right, ~seen.present)
     )
+    silent = None
+    if seen.silent is not None:
+        some = [np.bincount(owner[near & row], minlength=n) for row in seen.silent]
+        silent = (np.array(some).reshape(m, n) > 0) & (missing == 0)
     kept = replace(
         labels,
         examples=[labels.examples[i] for i in rows],
@@ -83,6 +87,7 @@ def by_anchor(seen: Correctness, k: int) -> Correctness:
         right=wrong == 0,
         present=missing == 0,
         labels=kept,
+        silent=silent,
     )
 
 

@@ -7,7 +7,7 @@ incomplete cell (rows missing) is not an accuracy of that setting: it is missing
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from heldout.analysis.anchors import behind, by_anchor, has_anchors, reach
+from heldout.analysis.lacking import (
+    Lacking,
+    how_many,
+    lacking_notes,
+    lacking_of,
+    only,
+    unanswered_notes,
+    why_missing,
+)
+from heldout.analysis.published import Column, contradictions, from_table
 from heldout.errors import BadInput, NotFound, not_found
+from heldout.store.block import ABSENT
 from heldout.store.read import LabelSet, Store
 
 FloatArray = NDArray[np.float64]
@@ -29,7 +40,8 @@ class Correctness:
     """Right or wrong for every model and labelled example of one setting.
 
     right, present: (m, n) over the label set's examples in its order; `right` is False where
-    `present` is False.
+    `present` is False. silent: (m, n) rows that are there without an answer, which count as wrong;
+    None where there are none.
     """
 
     setting: str
@@ -39,6 +51,7 @@ class Correctness:
     present: BoolArray
     labels: LabelSet
     unlabelled: int
+    silent: BoolArray | None = None
 
     @property
     def complete(self) -> BoolArray:
@@ -57,6 +70,7 @@ class Cells:
 
     value: (m, s) fractions, NaN where missing. k, n: counts, -1 where unknown or missing.
     examples: (m, s), whether per-example predictions are behind the cell. notes: in words.
+    lacking: models that lack rows of a setting.
     """
 
     metric: str
@@ -67,6 +81,7 @@ class Cells:
     n: IntArray
     examples: BoolArray
     notes: tuple[str, ...]
+    lacking: Lacking = field(default_factory=dict)
 
     def of(self, setting: str) -> tuple[FloatArray, IntArray, IntArray]:
         """value, k and n of one setting."""
@@ -86,6 +101,7 @@ class Cells:
             self.n[rows],
             self.examples[rows],
             self.notes,
+            self.lacking,
         )
 
 
@@ -130,14 +146,17 @@ def correctness(
             right |= places[:, :, place] == target
     if labels.any_of is not None:
         right |= _any_of(labels, column[known], guess, block, known, k)
-    present = guess >= 0
-    right &= present
+    present = guess != ABSENT
+    silent = present & (guess < 0)
+    right &= guess >= 0
     if not everywhere:
-        right = _spread(right, column[known], len(labels.examples))
-        present = _spread(present, column[known], len(labels.examples))
+        right, present, silent = (
+            _spread(a, column[known], len(labels.examples)) for a in (right, present, silent)
+        )
     return Correctness(
-        setting, metric, list(block.models), right, present, labels, int((~known).sum())
-    )
+        setting, metric, list(block.models), right, present, labels, int((~known).sum()),
+        silent if silent.any() else None,
+    )  # fmt: skip
 
 
 def top_k(metric: str) -> int:
@@ -200,19 +219,23 @@ def accuracies(
     _check_metric(store, metric)
     predicted = set(store.settings_with_predictions())
     notes: list[str] = []
-    columns: list[dict[str, tuple[float, int, int, bool]]] = []
+    lacking: dict[tuple[str, str], tuple[int, int]] = {}
+    columns: list[Column] = []
     for setting in names:
-        column = _from_table(store, setting, metric)
+        column = from_table(store, setting, metric)
         if behind(store, setting, metric)[0] in predicted and (
             settings or reach(metric) is None or has_anchors(store.label_set_of(setting))
         ):
-            found, said = _from_predictions(store, setting, metric, incomplete)
-            notes += said + _contradictions(setting, column, found)
+            found, said, short = _from_predictions(store, setting, metric, incomplete)
+            notes += said + contradictions(setting, column, found)
+            # A published accuracy stands where the predictions are incomplete.
+            lacking |= {key: v for key, v in short.items() if incomplete or key[0] not in column}
             column |= found
         columns.append(column)
     if not any(columns):
-        why = " ".join(notes) or f"There are no {metric} accuracies in '{store.files.url}'."
-        raise BadInput(why)
+        why = " ".join([*notes, *([why_missing(lacking)] if lacking else [])])
+        raise BadInput(why or f"There are no {metric} accuracies in '{store.files.url}'.")
+    notes += lacking_notes(lacking, scored=incomplete)
     models = sorted({m for c in columns for m in c})
     value = np.full((len(models), len(names)), np.nan)
     k = np.full(value.shape, -1, np.int64)
@@ -223,71 +246,42 @@ def accuracies(
         for model, cell in column.items():
             i = row[model]
             value[i, j], k[i, j], n[i, j], examples[i, j] = cell
-    return Cells(metric, models, names, value, k, n, examples, tuple(notes))
-
-
-def _from_table(store: Store, setting: str, metric: str) -> dict[str, tuple[float, int, int, bool]]:
-    table = store.results()
-    rows = np.flatnonzero((table.setting == setting) & (table.metric == metric))
-    return {
-        table.model[i]: (float(table.value[i]), int(table.k[i]), int(table.n[i]), False)
-        for i in rows
-    }
+    return Cells(metric, models, names, value, k, n, examples, tuple(notes), lacking)
 
 
 def _from_predictions(
     store: Store, setting: str, metric: str, incomplete: bool
-) -> tuple[dict[str, tuple[float, int, int, bool]], list[str]]:
+) -> tuple[Column, list[str], Lacking]:
     if not metric.startswith(("top-", "pm-")):
-        return {}, []
+        return {}, [], {}
     try:
         seen = correctness(store, setting, metric)
     except (NotFound, BadInput) as error:
-        return {}, [str(error)]
+        return {}, [str(error)], {}
     right, there = seen.right.sum(axis=1), seen.present.sum(axis=1)
     complete = seen.complete
     notes = []
     if seen.unlabelled:
         notes.append(
-            f"Setting '{setting}': {seen.unlabelled} examples have predictions but no label;"
-            " they are left out."
+            f"Setting '{setting}': {how_many(seen.unlabelled, 'example')} with predictions but no"
+            " label left out."
         )
-    if not complete.all():
-        some = [m for m, c in zip(seen.models, complete, strict=True) if not c]
-        total = len(seen.labels.examples)
-        what = "scored over the rows they have" if incomplete else "shown as missing"
-        notes.append(
-            f"Setting '{setting}': {len(some)} of {len(complete)} models lack rows of the {total}"
-            f" examples ({some[0]} has {there[seen.models.index(some[0])]}); they are {what}"
-            + ("." if incomplete else " (--incomplete scores the rows there are).")
-        )
-    cells: dict[str, tuple[float, int, int, bool]] = {}
+    cells: Column = {}
     for i, model in enumerate(seen.models):
         if complete[i] or (incomplete and there[i]):
             cells[model] = (right[i] / there[i], int(right[i]), int(there[i]), True)
-    return cells, notes
+    # Under the name that was asked for, which may be another view of the same predictions.
+    short = {(m, setting): v for (m, _), v in lacking_of(seen).items()}
+    return cells, notes + unanswered_notes(seen), short
 
 
-def _contradictions(
-    setting: str,
-    table: dict[str, tuple[float, int, int, bool]],
-    found: dict[str, tuple[float, int, int, bool]],
+def pick_models(
+    known: Sequence[str], wanted: Sequence[str], where: str, lacking: Lacking | None = None
 ) -> list[str]:
-    """Where a published accuracy differs from the stored predictions of the same name."""
-    off = [m for m in found if m in table and abs(table[m][0] - found[m][0]) > 5e-5]
-    if not off:
-        return []
-    m = off[0]
-    return [
-        f"Setting '{setting}': the published accuracy differs from the stored predictions for"
-        f" {len(off)} models of the same name ({m}: {table[m][0]:.4f} published,"
-        f" {found[m][0]:.4f} from predictions). The predictions are used; the weights may differ."
-    ]
-
-
-def pick_models(known: Sequence[str], wanted: Sequence[str], where: str) -> list[str]:
-    """The wanted models, checked. Raises NotFound with near matches."""
+    """The wanted models, checked. Raises NotFound with near matches, BadInput for lacking rows."""
     for m in wanted:
         if m not in known:
+            if short := only(lacking or {}, [m]):
+                raise BadInput(why_missing(short))
             raise not_found("model", m, known, where)
     return list(wanted)

@@ -8,6 +8,13 @@ from typing import Any
 import numpy as np
 
 from heldout.analysis.cells import Correctness, correctness, pick_models
+from heldout.analysis.lacking import (
+    how_many,
+    lacking_notes,
+    lacking_of,
+    unanswered_notes,
+    why_missing,
+)
 from heldout.analysis.pairs import TESTS, Pairs, all_pairs, better_matrix, corrected_p
 from heldout.analysis.results import groups_of
 from heldout.errors import BadInput, not_found
@@ -90,7 +97,7 @@ def compare(
     choices = {
         "interval": f"{IN_WORDS[interval]}, level {level:g}",
         "test": "exact McNemar" if test == "exact" else "mid-p McNemar",
-        "family": f"Holm over {len(pairs.i)} comparisons",
+        "family": f"Holm over {how_many(len(pairs.i), 'comparison')}",
     }
     if cluster:
         group = groups_of(seen.labels, cluster)
@@ -101,7 +108,7 @@ def compare(
         p_holm = np.where((strict[0] > 0) | (strict[1] < 0), 0.0, 1.0)
         choices["interval"] = f"cluster-robust by '{cluster}', level {level:g}"
         choices["test"] = "none: decided by the clustered intervals"
-        choices["family"] = f"Bonferroni over {len(pairs.i)} intervals"
+        choices["family"] = f"Bonferroni over {how_many(len(pairs.i), 'interval')}"
     else:
         low, high = INTERVALS[interval](pairs, level)
     better = better_matrix(pairs, p_holm, len(names), 1 - level)
@@ -125,17 +132,14 @@ def _complete(seen: Correctness, models: Sequence[str] | None) -> tuple[list[str
     wanted = list(dict.fromkeys(models)) if models is not None else seen.models
     whole = dict(zip(seen.models, seen.complete, strict=True))
     names = [m for m in wanted if whole[m]]
-    gone = [m for m in wanted if not whole[m]]
-    notes = []
-    if gone:
-        notes.append(f"{len(gone)} models lack examples and are left out: {', '.join(gone[:5])}"
-                     + (" …" if len(gone) > 5 else "") + ".")  # fmt: skip
+    lacking = lacking_of(seen, wanted)
     if len(names) < 2:
+        there = f"is 1, '{names[0]}'" if names else "are none"
         raise BadInput(
             f"A comparison needs at least two models with all examples of '{seen.setting}';"
-            f" there {'is' if len(names) == 1 else 'are'} {len(names)}."
+            f" there {there}. {why_missing(lacking)}".rstrip()
         )
-    return names, seen.rows(names), notes
+    return names, seen.rows(names), lacking_notes(lacking) + unanswered_notes(seen, names)
 
 
 def _clustered(right: Any, pairs: Pairs, group: Any, level: float) -> tuple[Any, Any]:

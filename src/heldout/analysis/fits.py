@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.analysis.cells import Correctness
+from heldout.analysis.lacking import how_many, named
 from heldout.errors import BadInput
 from heldout.stats.line import (
     Line,
@@ -80,8 +81,8 @@ class Fit:
         out = []
         for reason in sorted({r for _, r in self.left_out}):
             who = [m for m, r in self.left_out if r == reason]
-            some = ", ".join(who[:5]) + (" …" if len(who) > 5 else "")
-            out.append(f"{len(who)} models left out of the {self.scale} fit, {reason}: {some}.")
+            many = how_many(len(who), "model")
+            out.append(f"{many} left out of the {self.scale} fit, {reason}: {named(who)}.")
         return out
 
 
@@ -146,8 +147,9 @@ def fit(
     if len(usable) < 3:
         why = f" ({left_out[0][0]} is left out, {left_out[0][1]})" if left_out else ""
         raise BadInput(
-            f"A {scale} fit needs at least 3 models with both accuracies, and there are"
-            f" {len(usable)}{why}. Import more models, or choose other settings."
+            f"A {scale} fit needs at least 3 models with both accuracies, and there"
+            f" {'is' if len(usable) == 1 else 'are'} {len(usable)}{why}."
+            " Import more models, or choose other settings."
         )
     u, v = transform(scale, x[usable]), transform(scale, y[usable])
     line = ols(u, v)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from heldout.analysis.anchors import has_anchors, neighbours
 from heldout.analysis.cells import Cells, accuracies, pick_models
+from heldout.analysis.lacking import how_many
 from heldout.errors import BadInput
 from heldout.stats.difference import nested_drop
 from heldout.stats.proportion import clopper_pearson
@@ -96,11 +97,13 @@ def _counts(before: Cells, after: Cells, k: int) -> tuple[_Counts, list[str]]:
     if (known & ~nested).any():
         some = [m for m, bad in zip(before.models, known & ~nested, strict=True) if bad]
         notes.append(
-            f"{len(some)} models ({some[0]}, …) are left out: their pm-0 and pm-{k} are not of the"
-            " same anchors."
+            f"Left out: {how_many(len(some), 'model')} ({some[0]}{', …' * (len(some) > 1)}) whose"
+            f" pm-0 and pm-{k} are not of the same anchors."
         )
     if not known.all():
-        notes.append(f"{int((~known).sum())} models lack one of the two accuracies.")
+        notes.append(
+            f"Without one of the two accuracies: {how_many(int((~known).sum()), 'model')}."
+        )
     rows = np.flatnonzero(nested)
     rows = rows[np.lexsort((-k0[rows], -k1[rows]))]
     return _Counts([before.models[i] for i in rows], k0[rows], k1[rows], n0[rows]), notes

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from heldout.analysis.cells import Correctness, accuracies, correctness, pick_models
 from heldout.analysis.fits import Fit, fit_table, fits_of, influence_table, shared_examples
+from heldout.analysis.lacking import how_many, named, only, why_missing
 from heldout.analysis.pairs import all_pairs, better_matrix, corrected_p
 from heldout.analysis.population import select
 from heldout.analysis.verdict import gap_verdict
@@ -53,8 +54,8 @@ def gap(
     Two test sets that share examples (by id) are not treated as independent: the interval of the
     gap takes their covariance into account. parts: 'fits' (slope on each scale, models resampled
     and examples resampled), 'influential' (the models without which the slope moves most).
-    models or population (an SQL condition) restrict the models. Raises NotFound for unknown
-    names and BadInput for fewer than two models with both accuracies.
+    models or population (an SQL condition) restrict the models. A single model has its gap and no
+    fits. Raises NotFound for unknown names and BadInput where no model has both accuracies.
     """
     x_name, y_name = store.resolve(original), store.resolve(new)
     if x_name == y_name:
@@ -63,30 +64,32 @@ def gap(
     notes = list(cells.notes)
     names = select(store, cells, population)
     if models is not None:
-        pick_models(cells.models, models, "these settings")
+        pick_models(cells.models, models, "these settings", cells.lacking)
         names = [m for m in names if m in set(models)]
     cells = cells.keep(names)
     both = np.asarray(~np.isnan(cells.value).any(axis=1))
     if not both.all():
         gone = [m for m, b in zip(cells.models, both, strict=True) if not b]
-        notes.append(f"{len(gone)} models have only one of the two accuracies and are left out:"
-                     f" {', '.join(gone[:5])}{' …' if len(gone) > 5 else ''}.")  # fmt: skip
+        notes.append(f"Left out, with only one of the two accuracies:"
+                     f" {how_many(len(gone), 'model')} ({named(gone)}).")  # fmt: skip
     names = [m for m, b in zip(cells.models, both, strict=True) if b]
-    if len(names) < 2:
+    if not names:
+        short = why_missing(only(cells.lacking, models))
         raise BadInput(
-            f"{len(names)} models have an accuracy on both '{x_name}' and '{y_name}'; a gap needs"
-            " at least two. `heldout info` shows which cells there are."
+            f"No model has an accuracy on both '{x_name}' and '{y_name}'."
+            f" {short or '`heldout info` shows which cells there are.'}"
         )
     cells = cells.keep(names)
     x, y = (_side(store, cells, s, metric) for s in (x_name, y_name))
     shared, correlation = _overlap(x, y)
     if shared:
-        notes.append(f"{shared} examples are in both test sets; the intervals of the gap take"
-                     " that into account.")  # fmt: skip
+        notes.append(f"{shared} example{' is' if shared == 1 else 's are'} in both test"
+                     " sets; the intervals of the gap take that into account.")  # fmt: skip
     low, high = _gap_limits(x, y, correlation, level)
     ranks = [_ranks(side, level, notes) for side in (x, y)]
     fits = fits_of(names, x.value, y.value, x.seen, y.seen, level=level, seed=seed)
-    mean = _mean_gap(x, y, level)
+    alone = len(names) == 1
+    mean = (float(low[0]), float(high[0])) if alone else _mean_gap(x, y, level)
     facts = {
         "models": len(names),
         "original": x_name,
@@ -97,13 +100,15 @@ def gap(
         "median_gap": float(np.median(x.value - y.value)),
         "min_gap": float(np.min(x.value - y.value)),
         "max_gap": float(np.max(x.value - y.value)),
-        "spearman": spearman(x.value, y.value),
-        "kendall_tau_b": kendall_tau_b(x.value, y.value),
+        "spearman": float("nan") if alone else spearman(x.value, y.value),
+        "kendall_tau_b": float("nan") if alone else kendall_tau_b(x.value, y.value),
         "shared_examples": shared,
         "largest_rank_change": int(np.abs(ranks[0][0] - ranks[1][0]).max()),
         "significant_rank_changes": _certain_moves(*ranks),
         "replication": _replication(store, x_name, y_name),
     }
+    if alone:
+        facts["model"] = names[0]
     influential = influence_table(names, x.value, y.value, fits)
     return Table(
         f"Gap from {x_name} to {y_name}",
@@ -121,6 +126,8 @@ def _replication(store: Store, original: str, new: str) -> bool:
     row = store.settings()[new]
     if row.get("original") == original:
         return True
+    if row.get("baseline") == original and not row.get("group"):
+        return False
     return str(row.get("group", "replicate")) in ("replicate", "original", "")
 
 
@@ -164,6 +171,8 @@ def _ranks(side: _Side, level: float, notes: list[str]) -> tuple[Any, Any, Any]:
     """Rank of every model with its simultaneous interval."""
     m = len(side.value)
     rank = competition_rank(side.value)
+    if m == 1:
+        return rank, rank, rank
     if side.seen is not None:
         pairs = all_pairs(side.seen.right)
         better = better_matrix(pairs, corrected_p(pairs)[1], m, 1 - level)

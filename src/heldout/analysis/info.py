@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from heldout.analysis.lacking import how_many
 from heldout.store.read import Store
 from heldout.table import Column, Table
 
@@ -28,8 +29,8 @@ def info(store: Store) -> Table:
     notes = [f"Repaired: {r}." for r in repairs]
     left = store.files.unfinished()
     if left:
-        notes.append(f"{len(left)} unfinished files of a killed writer ({left[0]} …): harmless;"
-                     " they may be deleted.")  # fmt: skip
+        notes.append(f"{how_many(len(left), 'unfinished file')} of a killed writer ({left[0]} …):"
+                     " harmless; may be deleted.")  # fmt: skip
     return Table(
         f"Store {store.files.url}",
         (
@@ -70,7 +71,7 @@ def _row(
     if not mine and not published:
         missing.append("all models: import again")
     elif absent:
-        missing.append(f"{absent} of {total} models")
+        missing.append(f"{absent} of {how_many(total, 'model')}")
     if mine and metadata.get("label_set") not in known:
         missing.append("labels")
     n = metadata.get("n")
@@ -79,7 +80,7 @@ def _row(
         per_model[p.model] = per_model.get(p.model, 0) + p.rows
     short = [m for m, rows in per_model.items() if n is not None and rows < n]
     if short:
-        missing.append(f"rows of {len(short)} models")
+        missing.append(f"rows of {how_many(len(short), 'model')}")
     if n is None and per_model:
         n = max(per_model.values())
     return {

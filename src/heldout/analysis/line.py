@@ -17,6 +17,7 @@ from heldout.analysis.fits import (
     fit,
     fit_table,
 )
+from heldout.analysis.lacking import how_many, only, why_missing
 from heldout.analysis.population import select
 from heldout.errors import BadInput, not_found
 from heldout.stats.line import Knee, binomial_sd, knee, york
@@ -105,7 +106,8 @@ def _both(store: Store, x: str, y: str, metric: str) -> Cells:
     cells = accuracies(store, names, metric)
     if np.isnan(cells.value).all(axis=0).any():
         j = int(np.isnan(cells.value).all(axis=0).argmax())
-        raise BadInput(f"No model has a {metric} accuracy on '{names[j]}'.")
+        short = why_missing(only(cells.lacking, settings=[names[j]]))
+        raise BadInput(f"No model has a {metric} accuracy on '{names[j]}'. {short}".rstrip())
     return cells
 
 
@@ -129,16 +131,22 @@ def fit_population(
     if examples and some.examples.all() and len(members) > 2:
         x, y = (correctness(store, s, cells.metric, some.models) for s in cells.settings)
         drawn = examples_resampled(some.models, x, y, seed)
-    return fit(
-        some.models,
-        some.value[:, 0],
-        some.value[:, 1],
-        scale,
-        drawn,
-        level=level,
-        seed=seed,
-        families=families_of(store, some.models, families),
-    )
+    try:
+        return fit(
+            some.models,
+            some.value[:, 0],
+            some.value[:, 1],
+            scale,
+            drawn,
+            level=level,
+            seed=seed,
+            families=families_of(store, some.models, families),
+        )
+    except BadInput as error:
+        everyone = set(members) == set(cells.models)
+        if short := only(cells.lacking, None if everyone else members):
+            raise BadInput(f"{error} {why_missing(short)}") from None
+        raise
 
 
 def predict(f: Fit, x: FloatArray) -> FloatArray:
@@ -227,7 +235,7 @@ def _columns(
 
 
 def _sentence(facts: dict[str, Any], population: str | None) -> str:
-    over = f"the {facts['n']} models" + (f" with {population}" if population else "")
+    over = f"the {how_many(facts['n'], 'model')}" + (f" with {population}" if population else "")
     text = (
         f"Over {over}, {facts['scale']} scale: y = {facts['slope']:.4f} x"
         f" {facts['intercept']:+.4f}, R² {facts['r2']:.4f}; slope"
@@ -254,7 +262,7 @@ def _more_sentences(facts: dict[str, Any]) -> list[str]:
     if two := facts.get("knee"):
         parts = "; ".join(
             f"{side} slope {two[side]['slope']:.4f}, intercept {two[side]['intercept']:+.4f}, R²"
-            f" {two[side]['r2']:.4f}, {two[side]['n']} models"
+            f" {two[side]['r2']:.4f}, {how_many(two[side]['n'], 'model')}"
             for side in ("low", "high")
         )
         said.append(f"Two lines that part at {100 * two['pivot']:.2f} % on x: {parts}.")

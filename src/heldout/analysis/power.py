@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from heldout.analysis.cells import correctness, pick_models
+from heldout.analysis.lacking import lacking_of, why_missing
 from heldout.errors import BadInput
 from heldout.stats.power import (
     detectable_difference,
@@ -109,6 +110,8 @@ def observed_discordance(store: Store, setting: str, first: str, second: str) ->
     setting = store.resolve(setting)
     seen = correctness(store, setting)
     pick_models(seen.models, (first, second), setting)
+    if short := lacking_of(seen, (first, second)):
+        raise BadInput(why_missing(short))
     right = seen.rows([first, second])
     return 1.0 - int(agreement_matrix(right)[0, 1]) / int(right.shape[1])
 

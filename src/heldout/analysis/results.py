@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from heldout.analysis.cells import Cells, accuracies, correctness, pick_models
+from heldout.analysis.cells import Cells, Correctness, accuracies, correctness, pick_models
+from heldout.analysis.lacking import (
+    how_many,
+    lacking_notes,
+    lacking_of,
+    unanswered_notes,
+    why_missing,
+)
 from heldout.errors import BadInput, HeldoutError, not_found
 from heldout.stats.cluster import cluster_interval
 from heldout.stats.proportion import clopper_pearson, mean_per_class
@@ -40,7 +47,7 @@ def results(
         return _mean_per_class(store, settings, models, level, incomplete)
     cells = accuracies(store, settings, metric, incomplete=incomplete)
     if models is not None:
-        cells = cells.keep(pick_models(cells.models, models, "these settings"))
+        cells = cells.keep(pick_models(cells.models, models, "these settings", cells.lacking))
     low, high = _exact(cells, level)
     notes = list(cells.notes)
     choices = {"interval": f"Clopper-Pearson (exact), level {level:g}", "metric": metric}
@@ -54,8 +61,8 @@ def results(
     unknown = int(((cells.n < 0) & ~np.isnan(cells.value)).sum())
     if unknown:
         notes.append(
-            f"{unknown} accuracies were published without a recoverable count; they have no"
-            " interval."
+            f"Published without a recoverable count, so without interval: {unknown}"
+            f" accurac{'y' if unknown == 1 else 'ies'}."
         )
     return _long(cells, low, high, notes, choices)
 
@@ -113,7 +120,9 @@ def _clustered(
         whole = seen.present.all(axis=1)
         found = cluster_interval(seen.right[whole], group, level)
         low[rows[whole], j], high[rows[whole], j] = found[1], found[2]
-        notes.append(f"Setting '{setting}': {len(np.unique(group))} clusters of '{cluster}'.")
+        notes.append(
+            f"Setting '{setting}': {how_many(len(np.unique(group)), 'cluster')} of '{cluster}'."
+        )
     return low, high, notes
 
 
@@ -138,22 +147,28 @@ def _mean_per_class(
     names = [store.resolve(s) for s in settings or store.settings()]
     out: list[tuple[str, str, float, float, float, int]] = []
     notes = []
+    lacking: dict[tuple[str, str], tuple[int, int]] = {}
     for setting in names:
         out += _published_means(store, setting, models)
         if setting not in predicted:
             continue
         try:
-            _, seen_models, k, n, whole = _class_counts(store, setting, models)
+            seen, k, n = _class_counts(store, setting, models)
         except HeldoutError as error:
             notes.append(str(error))
             continue
+        notes += unanswered_notes(seen)
+        lacking |= lacking_of(seen)
+        whole = seen.complete
         value, low, high = mean_per_class(k, n, level)
         for i in np.argsort(-value, kind="stable"):
             if whole[i] or incomplete:
                 row = (float(value[i]), float(low[i]), float(high[i]))
-                out.append((seen_models[i], setting, *row, int(n[i].sum())))
+                out.append((seen.models[i], setting, *row, int(n[i].sum())))
     if not out:
-        raise BadInput(" ".join(notes) or "There is no mean per-class accuracy here.")
+        why = " ".join([*notes, *([why_missing(lacking)] if lacking else [])])
+        raise BadInput(why or "There is no mean per-class accuracy here.")
+    notes += lacking_notes(lacking, scored=incomplete)
     return Table(
         "Mean per-class accuracy",
         (
@@ -186,14 +201,14 @@ def _published_means(
 
 def _class_counts(
     store: Store, setting: str, models: Sequence[str] | None
-) -> tuple[Any, list[str], Any, Any, Any]:
-    """Labels, models, right (m, classes), examples (m, classes), completeness (m,)."""
+) -> tuple[Correctness, Any, Any]:
+    """Which are right; per class how many, (m, classes), and of how many, (m, classes)."""
     seen = correctness(store, setting, "top-1", models)
     classes = len(seen.labels.classes)
     label = seen.labels.label
     k = np.stack([np.bincount(label[row], minlength=classes) for row in seen.right])
     n = np.stack([np.bincount(label[row], minlength=classes) for row in seen.present])
-    return seen.labels, seen.models, k, n, seen.complete
+    return seen, k, n
 
 
 def per_class(
@@ -204,12 +219,13 @@ def per_class(
     Raises NotFound when the setting has no predictions or labels.
     """
     setting = store.resolve(setting)
-    labels, seen, k, n, whole = _class_counts(store, setting, models)
-    if not whole.all() and models is None:
-        keep = np.flatnonzero(whole)
-        seen, k, n = [seen[i] for i in keep], k[keep], n[keep]
-    if not seen:
-        raise BadInput(f"Setting '{setting}': no model has all its examples.")
+    seen, k, n = _class_counts(store, setting, models)
+    labels, names, lacking = seen.labels, seen.models, lacking_of(seen)
+    if lacking and models is None:
+        keep = np.flatnonzero(seen.complete)
+        names, k, n = [names[i] for i in keep], k[keep], n[keep]
+    if not names:
+        raise BadInput(f"No model has all examples of '{setting}'. {why_missing(lacking)}")
     used = np.flatnonzero(n.max(axis=0) > 0)
     k, n = k[:, used], n[:, used]
     low, high = clopper_pearson(k, n, level)
@@ -218,7 +234,7 @@ def per_class(
     return Table(
         f"Accuracy per class on {setting}",
         (
-            Column("model", "text", list(np.repeat(np.array(seen, object), c)), "the model"),
+            Column("model", "text", list(np.repeat(np.array(names, object), c)), "the model"),
             Column("class", "text", [labels.classes[i] for i in used] * m, "the class's id"),
             Column("name", "text", [labels.class_names[i] for i in used] * m, "its name"),
             Column("value", "fraction", value.ravel(), "top-1", ("low", "high")),
@@ -227,6 +243,7 @@ def per_class(
             Column("k", "int", k.ravel(), "right answers", wide=True),
             Column("n", "int", n.ravel(), "examples"),
         ),
+        notes=(*lacking_notes(lacking, scored=models is not None), *unanswered_notes(seen, names)),
         choices={"interval": f"Clopper-Pearson (exact), level {level:g}"},
         facts={"classes": c, "models": m},
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from heldout.analysis.cells import Cells, accuracies, correctness, pick_models
 from heldout.analysis.fits import shared_examples
+from heldout.analysis.lacking import how_many, named, only, why_missing
 from heldout.analysis.line import fit_population, knee_facts, knee_of, predict, predict_knee
 from heldout.analysis.pairs import all_pairs
 from heldout.analysis.population import select
@@ -56,12 +57,16 @@ def robustness(
     two = knee_of(cells, f, pivot) if pivot is not None else None
     mine = accuracies(store, [names[0], store.resolve(mine_y or y)], metric)
     if models is not None:
-        mine = mine.keep(pick_models(mine.models, models, "these settings"))
+        mine = mine.keep(pick_models(mine.models, models, "these settings", mine.lacking))
     there = np.asarray(~np.isnan(mine.value).any(axis=1))
     gone = [m for m, t in zip(mine.models, there, strict=True) if not t]
     mine = mine.keep([m for m, t in zip(mine.models, there, strict=True) if t])
     if not mine.models:
-        raise BadInput(f"No model has an accuracy on both '{names[0]}' and '{mine.settings[1]}'.")
+        short = why_missing(only(mine.lacking, models))
+        raise BadInput(
+            f"No model has an accuracy on both '{names[0]}' and '{mine.settings[1]}'."
+            f" {short}".rstrip()
+        )
     xs, ys = mine.value[:, 0], mine.value[:, 1]
     predicted = predict(f, xs) if two is None else predict_knee(two, scale, xs)
     limits = _predicted_limits(f, mine, predicted, level) if two is None else None
@@ -72,8 +77,8 @@ def robustness(
     order = np.argsort(-(ys - predicted), kind="stable")
     notes = [*mine.notes, *f.notes]
     if gone:
-        notes.append(f"{len(gone)} models lack one of the two accuracies and are left out:"
-                     f" {', '.join(gone[:5])}{' …' if len(gone) > 5 else ''}.")  # fmt: skip
+        notes.append(f"Left out, as one of the two accuracies is missing:"
+                     f" {how_many(len(gone), 'model')} ({named(gone)}).")  # fmt: skip
     if two is not None:
         notes.append("With a knee there is no interval: the error of its place is not known.")
     if both := _shared(store, names, mine, metric):
@@ -179,9 +184,10 @@ def _sentence(table: Table, n: int, level: float) -> str:
     if np.isnan(low).all():
         return f"Against the line of {n} models; no intervals, so nothing is said of single models."
     return (
-        f"Against the line of {n} models, {above} of {len(table)} models are more robust than"
-        f" their accuracy predicts and {below} less (intervals at level {level:g}, each on its"
-        " own; no correction for looking at many)."
+        f"Against the line of {n} models, {above} of {how_many(len(table), 'model')}"
+        f" {'is more robust than its' if above == 1 else 'are more robust than their'} accuracy"
+        f" predicts and {below} less (intervals at level {level:g}, each on its own;"
+        " no correction for looking at many)."
     )
 
 
@@ -203,7 +209,7 @@ def relative_robustness(
     cells = accuracies(store, names, metric)
     rows: list[tuple[str, str, str, float, float, float, str]] = []
     for model, base in pairs:
-        pick_models(cells.models, (model, base), "these settings")
+        pick_models(cells.models, (model, base), "these settings", cells.lacking)
         i, b = cells.models.index(model), cells.models.index(base)
         for j, setting in enumerate(names):
             low, high, how = _pair_limits(store, cells, (i, b, j), level)

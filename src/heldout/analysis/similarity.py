@@ -9,6 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.analysis.cells import correctness, pick_models
+from heldout.analysis.lacking import (
+    lacking_notes,
+    lacking_of,
+    unanswered_notes,
+    why_missing,
+)
 from heldout.errors import BadInput
 from heldout.stats.proportion import clopper_pearson
 from heldout.stats.similarity import (
@@ -48,8 +54,12 @@ def similarity(
     wanted = pick_models(seen.models, models, setting) if models is not None else seen.models
     whole = dict(zip(seen.models, seen.complete, strict=True))
     names = [m for m in wanted if whole[m]]
+    lacking = lacking_of(seen, wanted)
     if len(names) < 2:
-        raise BadInput(f"Similarity needs at least two models with all examples of '{setting}'.")
+        raise BadInput(
+            f"Similarity needs at least two models with all examples of '{setting}'."
+            f" {why_missing(lacking)}".rstrip()
+        )
     right = seen.rows(names)
     n = right.shape[1]
     count = agreement_matrix(right)
@@ -77,7 +87,7 @@ def similarity(
     return Table(
         table.title,
         table.columns,
-        notes=_left_out(wanted, names),
+        notes=(*lacking_notes(lacking), *unanswered_notes(seen, names)),
         verdict=_verdict(facts, setting, width, alpha),
         facts=facts,
         choices={
@@ -170,14 +180,6 @@ def _people(log10: float) -> str:
         return f"{k:.0f} models"
     digits = int(log10) - 1
     return f"about {round(k / 10**digits) * 10**digits:,.0f} models"
-
-
-def _left_out(wanted: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    gone = [m for m in wanted if m not in set(names)]
-    if not gone:
-        return ()
-    some = ", ".join(gone[:5]) + (" …" if len(gone) > 5 else "")
-    return (f"{len(gone)} models lack examples and are left out: {some}.",)
 
 
 def _order(names: list[str], agree: Any) -> Table:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from heldout.analysis.cells import Cells, accuracies
 from heldout.analysis.fits import fit
+from heldout.analysis.lacking import how_many
 from heldout.analysis.line import knee_of, predict, predict_knee
 from heldout.analysis.population import select
 from heldout.errors import BadInput
@@ -49,7 +50,9 @@ def synthetic_against_natural(
     base = select(store, cells, population)
     tested = select(store, cells, models) if models else _others(cells, base)
     if len(tested) < 4:
-        raise BadInput(f"{len(tested)} models outside the population; at least 4 are needed.")
+        raise BadInput(
+            f"Only {how_many(len(tested), 'model')} outside the population; at least 4 are needed."
+        )
     averages = _averages(store, cells)
     if not averages:
         raise BadInput("The store has no settings of group 'corruption' or 'adversarial'.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heldout.analysis.fits import Fit
+from heldout.analysis.lacking import how_many
 from heldout.table import Table
 
 LEAST_MODELS = 6
@@ -15,6 +16,17 @@ def gap_verdict(
     facts: Mapping[str, Any], fits: Sequence[Fit], influential: Table
 ) -> tuple[str, ...]:
     """Sentences: the gap, the slope, the order, influence, adaptive overfitting, and its limits."""
+    if facts["models"] == 1:
+        return (
+            _gap(facts),
+            "One model makes no line and no order: both need at least two models, and a fit with"
+            " its interval three.",
+            "What this cannot say: how much of the gap is due to harder or different images rather"
+            " than to overfitting."
+            if facts["replication"]
+            else f"{facts['new']} is a shift of {facts['original']}, not a replicate: the gap says"
+            " nothing about overfitting.",
+        )
     by_scale = {f.scale: f for f in fits}
     sentences = [_gap(facts)]
     sentences += [_slope(by_scale[s]) for s in ("linear", "probit") if s in by_scale]
@@ -38,6 +50,11 @@ def _gap(facts: Mapping[str, Any]) -> str:
     known = ends[0] == ends[0]
     between = f" [{ends[0]:.2f}, {ends[1]:.2f}]" if known else ""
     what = "lose" if sign > 0 else "gain"
+    if facts["models"] == 1:
+        return (
+            f"On {facts['new']} {facts['model']} {what}s {mean:.2f} percentage points{between}"
+            f" against {facts['original']}."
+        )
     return (
         f"On {facts['new']} the {facts['models']} models {what} {mean:.2f} percentage points"
         f"{between} on average against {facts['original']} (single models from {single[0]:.2f} to"
@@ -73,7 +90,8 @@ def _order(facts: Mapping[str, Any]) -> str:
         if moved is None
         else "no change of rank is beyond sampling error"
         if moved == 0
-        else f"{moved} models change rank by more than sampling error explains"
+        else f"{how_many(moved, 'model')} change{'s' * (moved == 1)} rank by more than sampling"
+        " error explains"
     )
     return (
         f"The order of models: Spearman {facts['spearman']:.3f}, Kendall tau-b"
@@ -89,8 +107,8 @@ def _influence(influential: Table) -> list[str]:
         if rows and scale == "linear":
             names = ", ".join(r["model"] for r in rows)
             out.append(
-                f"{len(rows)} influential models: without {names} the {scale} slope goes from"
-                f" {before:.3f} to {rows[-1]['slope_without']:.3f}."
+                f"{how_many(len(rows), 'influential model')}: without {names} the {scale} slope"
+                f" goes from {before:.3f} to {rows[-1]['slope_without']:.3f}."
             )
     return out
 

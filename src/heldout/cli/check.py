@@ -42,7 +42,7 @@ def command(
     from heldout.cli.run import study_of
     from heldout.engine.checking import check_models, check_sets, set_table
 
-    study = study_of(targets, models or [], [], "", {}, need_models=False)
+    study = study_of(targets, models or [], [], "nowhere", {}, need_models=False)
     with progress("Check") as step:
         verified = check_sets(study, how_many=some, full=full, progress=step)
     for done in verified:

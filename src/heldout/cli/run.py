@@ -88,6 +88,7 @@ def command(
     Example:  heldout run cifar10-test=images/ -m onnx:net.onnx --shift blur:1-3
     """
     from heldout.engine.run import run
+    from heldout.errors import BadInput
 
     flags = {
         "limit": limit,
@@ -104,6 +105,11 @@ def command(
         given["baselines"] = False
     study = study_of(targets or [], models or [], shifts or [], store, given)
     only = _part(shard)
+    if replace and study.limit:
+        raise BadInput(
+            "--replace with --limit would leave only some examples of what is replaced; leave"
+            " --limit out, or try the new model in another --store."
+        )
     _together(shard, cluster, gpus)
     if dry_run:
         _dry_run(study, replace, only)

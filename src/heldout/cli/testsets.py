@@ -30,15 +30,14 @@ def command(
 
     Example:  heldout testsets imagenet-a
     """
-    from heldout.errors import not_found
-    from heldout.testsets.catalogue import known, names
+    from heldout.testsets.catalogue import known, names, unknown
 
     if name is None:
         put(_all([e for e in map(known, names()) if e is not None]), form, output, rows=rows)
         return
     entry = known(name)
     if entry is None:
-        raise not_found("test set", name, names(), "the catalogue")
+        raise unknown(name)
     put(_one(entry), form, output, rows=0)
 
 

@@ -26,12 +26,19 @@ class Batch:
     last: bool
 
 
+Found = tuple[tuple[int, ...], Rows]
+
+
 @dataclass(slots=True, eq=False)
 class Answers:
-    """What a batch came to. rows: (setting, model) -> positions and their rows."""
+    """What a batch came to.
 
-    rows: dict[tuple[str, str], tuple[tuple[int, ...], Rows]] = field(default_factory=dict)
-    errors: Mapping[int, str] = field(default_factory=dict)
+    rows: (setting, model) -> positions and their rows, for every size of picture. errors: model ->
+    position -> why it saw no picture. predictions: rows to store, those with errors included.
+    """
+
+    rows: dict[tuple[str, str], list[Found]] = field(default_factory=dict)
+    errors: dict[str, Mapping[int, str]] = field(default_factory=dict)
     images: int = 0
     predictions: int = 0
 
@@ -45,20 +52,24 @@ def batches_of(shard: Shard, size: int) -> list[Batch]:
 
 def answers(plan: Plan, models: Models, batch: Batch, seen: Pictures) -> Answers:
     """Run all models of the shard on a batch's pictures, under all its shifts."""
-    out = Answers(errors=seen.errors, images=len(batch.rows))
-    listing = plan.sets[batch.shard.set_name].listing
-    ids = [listing.examples[i] for i in seen.readable]
-    for geometry, pixels in seen.pixels.items():
-        for shift, settings in _by_shift(plan, batch.shard).items():
-            wanted = _models(plan, batch.shard, settings, geometry)
-            if not wanted:
-                continue
-            shown = under(pixels, shift, plan.study.seed, ids)
-            for name in wanted:
-                scores = in_halves(models(name), shown)
-                for setting in settings:
-                    if name in batch.shard.models_of(setting.name):
-                        _score(plan, batch, seen, setting, name, scores, out)
+    shard = batch.shard
+    here = frozenset(batch.rows)
+    out = Answers(images=len(batch.rows))
+    out.predictions = sum(len(e.models) * len(here.intersection(e.rows)) for e in shard.entries)
+    ids = plan.sets[shard.set_name].listing.examples
+    for geometry, views in seen.views.items():
+        for name in _models(plan, shard, [plan.setting(s) for s in shard.settings], geometry):
+            if seen.errors[geometry]:
+                out.errors[name] = seen.errors[geometry]
+        for shift, settings in _by_shift(plan, shard).items():
+            wanted = _models(plan, shard, settings, geometry)
+            for view in views if wanted else ():
+                shown = under(view.pixels, shift, plan.study.seed, [ids[i] for i in view.rows])
+                for name in wanted:
+                    scores = in_halves(models(name), shown)
+                    for setting in settings:
+                        if name in shard.models_of(setting.name):
+                            _score(plan, shard, view.rows, setting, name, scores, out)
     return out
 
 
@@ -66,6 +77,10 @@ def in_halves(model: Classifier, shown: Pixels) -> NDArray[np.float32]:
     """The scores of a batch; where memory does not suffice, of its halves one after the other."""
     try:
         return model.scores(shown)
+    except SystemExit as error:
+        raise BadInput(
+            f"Model '{model.about.name}' ended the program (sys.exit) while it was running."
+        ) from error
     except OutOfMemory:
         if len(shown) == 1:
             raise BadInput(
@@ -97,22 +112,18 @@ def _models(plan: Plan, shard: Shard, settings: Sequence[Setting], geometry: obj
 
 def _score(
     plan: Plan,
-    batch: Batch,
-    seen: Pictures,
+    shard: Shard,
+    rows: Sequence[int],
     setting: Setting,
     model: str,
     scores: NDArray[np.float32],
     out: Answers,
 ) -> None:
     """Rows of one setting: only its own examples, on its own classes."""
-    mine = batch.shard.rows_of(setting.name, model)
-    keep = [i for i, row in enumerate(seen.readable) if row in mine]
+    mine = shard.rows_of(setting.name, model)
+    keep = [i for i, row in enumerate(rows) if row in mine]
     if not keep:
         return
     some = scores if len(keep) == len(scores) else scores[keep]
-    kind = plan.abouts[model].score_kind
-    out.rows[setting.name, model] = (
-        tuple(seen.readable[i] for i in keep),
-        rows_of(some, kind, setting.maps[model]),
-    )
-    out.predictions += len(keep)
+    found = rows_of(some, plan.abouts[model].score_kind, setting.maps[model])
+    out.rows.setdefault((setting.name, model), []).append((tuple(rows[i] for i in keep), found))

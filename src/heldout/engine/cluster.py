@@ -82,7 +82,7 @@ def run_on(
             split = [s for g in groups for shard in shards if (s := shard.of_models(g))]
             study = replace(study, workers=threads)
             store = Store.create(study.store)
-            write_tables(store, plan)
+            write_tables(store, plan, replace=replace_rows)
             token = f"{MARK}{TEMPORARY}{uuid.uuid4().hex[:12]}"
             store.files.write(token, lambda f: f.write(b"a run on a cluster is under way"))
             job = Job(

@@ -36,6 +36,7 @@ OTHERS = (
     ("cifar10", "mean=cifar10&std=cifar10", "CIFAR-10's mean and std"),
     ("raw", "mean=unit&std=unit&scale=1", "0 to 255 as they are"),
     ("BGR", "channels=BGR", "the channels in the order BGR"),
+    ("RGB", "channels=RGB", "the channels in the order RGB"),
 )
 _SCALE = 1 / 255
 

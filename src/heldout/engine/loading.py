@@ -72,8 +72,16 @@ def on_gpu(device: str) -> bool:
 
 
 def opened(study: Study) -> dict[str, TestSet]:
-    """The study's test sets by name."""
-    return {s.name: open_test_set(s.source, set_name=s.name) for s in study.sets}
+    """The study's test sets by name. Raises BadInput for ids that no file can hold."""
+    sets = {s.name: open_test_set(s.source, set_name=s.name) for s in study.sets}
+    for name, test_set in sets.items():
+        for example in test_set.listing.examples:
+            if not example.isascii() and any("\ud800" <= c <= "\udfff" for c in example):
+                raise BadInput(
+                    f"Test set '{name}': the file name {example!r} is not UTF-8, so it cannot be an"
+                    " example's id. Rename that file."
+                )
+    return sets
 
 
 def loaded(

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from heldout.engine.answers import Answers
+from heldout.engine.answers import Answers, Found
 from heldout.engine.plan import Entry, Plan, Setting, Shard, digest_of
-from heldout.engine.resume import RUN, spans
+from heldout.engine.resume import RUN, spans, still_lacking
 from heldout.engine.scale import list_name
-from heldout.engine.scoring import NO_ANSWER, NOT_A_NUMBER, Rows
+from heldout.engine.scoring import NO_ANSWER, NOT_A_NUMBER
 from heldout.errors import ConflictError
 from heldout.images.decode import decoder
 from heldout.store.block import Block
@@ -32,26 +32,35 @@ class Collected:
     """The answers of a shard so far."""
 
     shard: Shard
-    rows: dict[tuple[str, str], list[tuple[tuple[int, ...], Rows]]] = field(default_factory=dict)
-    errors: dict[int, str] = field(default_factory=dict)
+    rows: dict[tuple[str, str], list[Found]] = field(default_factory=dict)
+    errors: dict[str, dict[int, str]] = field(default_factory=dict)
 
     def add(self, answers: Answers) -> None:
         """Take in a batch."""
-        self.errors.update(answers.errors)
-        for key, found in answers.rows.items():
-            self.rows.setdefault(key, []).append(found)
+        self._take(answers.rows, answers.errors)
 
     def take(self, other: Collected) -> None:
         """Take in the answers of another shard of the same test set."""
-        self.errors.update(other.errors)
-        for key, found in other.rows.items():
+        self._take(other.rows, other.errors)
+
+    def _take(
+        self,
+        rows: Mapping[tuple[str, str], Sequence[Found]],
+        errors: Mapping[str, Mapping[int, str]],
+    ) -> None:
+        for model, why in errors.items():
+            self.errors.setdefault(model, {}).update(why)
+        for key, found in rows.items():
             self.rows.setdefault(key, []).extend(found)
 
 
 def write_shard(store: Store, plan: Plan, collected: Collected, *, replace: bool = False) -> None:
     """Store a finished shard: one part for every setting and group of models that go together."""
-    for entry in collected.shard.entries:
-        setting = plan.setting(entry.setting)
+    for whole in collected.shard.entries:
+        setting = plan.setting(whole.setting)
+        entry = whole if replace else still_lacking(plan, store, setting, whole)
+        if entry is None:
+            continue
         block = block_of(plan, setting, entry, collected)
         write_predictions(
             store,
@@ -74,10 +83,10 @@ def block_of(plan: Plan, setting: Setting, entry: Entry, collected: Collected) -
     confidence = np.full((m, n), np.nan, np.float32)
     scores = np.full((m, n, width), np.nan, np.float32) if plan.study.scores else None
     error = np.full((m, n), None, object)
-    for row, why in collected.errors.items():
-        if row in place:
-            error[:, place[row]] = why
     for j, model in enumerate(entry.models):
+        for row, why in collected.errors.get(model, {}).items():
+            if row in place:
+                error[j, place[row]] = why
         for positions, found in collected.rows.get((entry.setting, model), []):
             at = np.array([place[r] for r in positions], np.int64)
             predicted[j, at], runners[j, at] = found.predicted, found.runners_up
@@ -102,14 +111,14 @@ def block_of(plan: Plan, setting: Setting, entry: Entry, collected: Collected) -
     )
 
 
-def write_tables(store: Store, plan: Plan) -> None:
+def write_tables(store: Store, plan: Plan, *, replace: bool = False) -> None:
     """Labels, settings and models: before the first shard, so that a kill leaves rows to score."""
     origin = Provenance(source="heldout run", format="run", notes=plan.notes)
     bases: dict[str, Setting] = {}
     for s in plan.settings:
         bases.setdefault(label_set_of(s), s)
     for name, s in bases.items():
-        _write_label_set(store, plan, name, s, origin)
+        _write_label_set(store, plan, name, s, origin, replace)
     there = store.settings()
     rows = []
     for s in plan.settings:
@@ -129,14 +138,14 @@ def label_set_of(setting: Setting) -> str:
 
 
 def _write_label_set(
-    store: Store, plan: Plan, name: str, setting: Setting, origin: Provenance
+    store: Store, plan: Plan, name: str, setting: Setting, origin: Provenance, replace: bool
 ) -> None:
     listing = plan.sets[setting.set_name].listing
     rows = np.flatnonzero(setting.scale.label >= 0)
     if not len(rows):
         return
     examples = [listing.examples[i] for i in rows]
-    if name in store.label_sets():
+    if name in store.label_sets() and not replace:
         _must_be_same_examples(store, name, examples, setting.set_name)
     any_of = setting.scale.any_of
     write_labels(
@@ -149,6 +158,7 @@ def _write_label_set(
         class_names=list(setting.scale.map.class_names),
         any_of=None if any_of is None else [any_of[i] for i in rows],
         groups={g: [v[i] for i in rows] for g, v in listing.groups.items()},
+        replace=replace and name in store.label_sets(),
     )
 
 
@@ -156,12 +166,12 @@ def _must_be_same_examples(store: Store, name: str, examples: Sequence[str], sai
     """Other ids would make one label set of two, and every model incomplete on both."""
     there = set(store.label_set(name).examples)
     new = [e for e in examples if e not in there]
-    if new:
-        some = next(iter(there))
+    if new and there - set(examples):
+        some = min(there - set(examples))
         raise ConflictError(
             f"Test set '{said}': its example ids ('{new[0]}', …) are not those that the store's"
-            f" label set '{name}' has ('{some}', …), so nothing would join. Name the ids with"
-            " ?id=…, or call the test set by another name."
+            f" label set '{name}' has ('{some}', …), so not everything would join. Name the ids"
+            " with ?id=…, call the test set by another name, or use --replace."
         )
 
 

@@ -14,19 +14,27 @@ from heldout.shifts.catalogue import parse, shifted
 from heldout.testsets.reader import TestSet
 
 Pixels = NDArray[np.uint8]
+_AS_IT_IS = Geometry()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """Pictures of one size in one geometry. rows: positions; pixels: (n, h, w, 3)."""
+
+    rows: tuple[int, ...]
+    pixels: Pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pictures:
     """Pictures of some positions of a test set.
 
-    readable: positions, in order; pixels: per geometry (n, h, w, 3) of those; errors: position ->
-    why there is no picture.
+    views: per geometry its pictures; several where they have several sizes, which only happens
+    where a model says none. errors: per geometry, position -> why there is no picture.
     """
 
-    readable: tuple[int, ...]
-    pixels: Mapping[Geometry | None, Pixels]
-    errors: Mapping[int, str]
+    views: Mapping[Geometry | None, tuple[View, ...]]
+    errors: Mapping[Geometry | None, Mapping[int, str]]
 
 
 def pictures(
@@ -35,32 +43,36 @@ def pictures(
     geometries: Sequence[Geometry | None],
     how: Decoding,
 ) -> Pictures:
-    """Read, decode, resize and crop. A picture that cannot be read is an error, not an end."""
-    fitted: dict[Geometry | None, list[Pixels]] = {g: [] for g in geometries}
-    readable: list[int] = []
-    errors: dict[int, str] = {}
+    """Read, decode, resize and crop. A picture that cannot be read is an error, not an end.
+
+    What one geometry makes of a picture never depends on the other geometries or pictures.
+    """
+    found: dict[Geometry | None, dict[tuple[int, ...], tuple[list[int], list[Pixels]]]]
+    found = {g: {} for g in geometries}
+    errors: dict[Geometry | None, dict[int, str]] = {g: {} for g in geometries}
     for row, content in zip(rows, test_set.fetch(rows), strict=True):
         try:
             if isinstance(content, Unreadable):
                 raise content
             image = decode(content, how)
-            views = [fit(image, g if g is not None else _AS_IT_IS) for g in geometries]
         except Unreadable as error:
-            errors[row] = str(error)
+            for g in geometries:
+                errors[g][row] = str(error)
             continue
-        sizes = [f[0].shape for f in fitted.values() if f]
-        if sizes and any(v.shape != s for v, s in zip(views, sizes, strict=True)):
-            v, s = next((v, s) for v, s in zip(views, sizes, strict=True) if v.shape != s)
-            errors[row] = (
-                f"it has {v.shape[1]} x {v.shape[0]} pixels and others {s[1]} x {s[0]}; the model"
-                " says no size: give one with ?size="
-            )
-            continue
-        readable.append(row)
-        for g, view in zip(geometries, views, strict=True):
-            fitted[g].append(view)
-    pixels = {g: np.stack(f) for g, f in fitted.items() if f}
-    return Pictures(tuple(readable), pixels, errors)
+        for g in geometries:
+            try:
+                view = fit(image, g if g is not None else _AS_IT_IS)
+            except Unreadable as error:
+                errors[g][row] = str(error)
+                continue
+            mine, pixels = found[g].setdefault(view.shape, ([], []))
+            mine.append(row)
+            pixels.append(view)
+    views = {
+        g: tuple(View(tuple(mine), np.stack(pixels)) for mine, pixels in sizes.values())
+        for g, sizes in found.items()
+    }
+    return Pictures(views, errors)
 
 
 def under(pixels: Pixels, shift: str, seed: int, examples: Sequence[str]) -> Pixels:
@@ -72,6 +84,3 @@ def under(pixels: Pixels, shift: str, seed: int, examples: Sequence[str]) -> Pix
     for i, (image, example) in enumerate(zip(pixels, examples, strict=True)):
         out[i] = shifted(image, applied, seed, example)
     return out
-
-
-_AS_IT_IS = Geometry()

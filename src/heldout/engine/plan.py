@@ -28,6 +28,7 @@ from heldout.testsets.class_map import ClassMap
 from heldout.testsets.reader import Listing, TestSet
 
 FORWARDS_A_SHARD = 100_000
+_LOOKED_AT = 4
 SMALLEST_SHARD, LARGEST_SHARD = 250, 5_000
 
 
@@ -35,9 +36,8 @@ SMALLEST_SHARD, LARGEST_SHARD = 250, 5_000
 class Setting:
     """One setting of the plan: its row for the store, the shift, its classes and its examples.
 
-    images: digest of the listing. rows: positions in it, ascending. label: (n,) of those rows; maps: for every
-    model its outputs; facts: for every model all that decides its rows; fingerprints: digests of
-    them.
+    images: digest of the listing. rows: positions in it, ascending. maps: for every model its
+    outputs; facts: for every model all that decides its rows; fingerprints: digests of them.
     """
 
     name: str
@@ -153,6 +153,7 @@ def make_plan(
     settings: list[Setting] = []
     for wanted in study.sets:
         listing = sets[wanted.name].listing
+        pixels = pixels_of(sets[wanted.name])
         notes += [*listing.notes, *_short(wanted.name, listing)]
         for chosen in _lists(study, wanted):
             scale = scale_of(wanted.name, chosen, listing, list(abouts.values()))
@@ -170,12 +171,28 @@ def make_plan(
                 )
             for shift in [t for c, t in wanted.pairs if c == chosen] or [CLEAN]:
                 settings.append(
-                    _setting(study, wanted, chosen, shift, listing, scale, rows, abouts, notes)
+                    _setting(
+                        study, wanted, chosen, shift, listing, scale, rows, abouts, pixels, notes
+                    )
                 )
-    # Two ways of saying the same setting are one setting.
-    settings = list({s.name: s for s in reversed(settings)}.values())[::-1]
+    settings = _each_once(settings)
     size = study.shard_size or _shard_size(len(abouts), settings)
     return Plan(study, sets, abouts, tuple(settings), size, tuple(dict.fromkeys(notes)))
+
+
+def _each_once(settings: Sequence[Setting]) -> list[Setting]:
+    """Two ways of saying the same setting are one; two settings of one name are refused."""
+    kept: dict[str, Setting] = {}
+    for s in settings:
+        old = kept.setdefault(s.name, s)
+        same = (old.set_name, old.shift, old.scale.map) == (s.set_name, s.shift, s.scale.map)
+        if old is not s and not same:
+            raise BadInput(
+                f"Two settings would be called '{s.name}':"
+                f" '{_said(old.set_name, old.chosen)}' and '{_said(s.set_name, s.chosen)}'. Give"
+                " the test sets, or the files of the class lists, other names."
+            )
+    return list(kept.values())
 
 
 def _short(set_name: str, listing: Listing) -> list[str]:
@@ -193,6 +210,24 @@ def digest_of(listing: Listing) -> str:
     """A digest of a test set's ids in their order. Labels do not change predictions."""
     text = "\n".join(listing.examples).encode(errors="surrogateescape")
     return hashlib.blake2b(text, digest_size=12).hexdigest()
+
+
+def pixels_of(test_set: TestSet) -> str:
+    """A digest that changes when images are exchanged under the same names, cheap to make.
+
+    From the sizes of all files where they are at hand, else from the first few images.
+    """
+    h = hashlib.blake2b(digest_size=8)
+    sizes = getattr(test_set, "sizes", lambda: None)()
+    if sizes is not None:
+        h.update(np.ascontiguousarray(sizes).data)
+        return h.hexdigest()
+    few = range(min(_LOOKED_AT, len(test_set.listing.examples)))
+    for content in test_set.fetch(few):
+        if isinstance(content, np.ndarray):
+            content = content.tobytes()
+        h.update(content if isinstance(content, bytes) else str(content).encode())
+    return h.hexdigest()
 
 
 def _lists(study: Study, wanted: WantedSet) -> list[str]:
@@ -223,6 +258,7 @@ def _setting(
     scale: Scale,
     rows: NDArray[np.int64],
     abouts: Mapping[str, About],
+    pixels: str,
     notes: list[str],
 ) -> Setting:
     text = "" if shift == CLEAN else shift
@@ -231,7 +267,7 @@ def _setting(
     for name, about in abouts.items():
         maps[name], said = outputs_map(scale, about, wanted.name)
         notes += said
-        facts[name] = _facts(study, about, scale, maps[name], text)
+        facts[name] = {"images": pixels, **_facts(study, about, scale, maps[name], text)}
     whole = len(rows) == int((scale.label != OUTSIDE).sum())
     row = dict(setting_row(wanted.name, list_name(chosen) or None, text or None, len(rows)))
     if not whole:

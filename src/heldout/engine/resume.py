@@ -8,7 +8,7 @@ is recognised by that alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -139,6 +139,22 @@ def _entries(rows: NDArray[np.int64], lacking: Sequence[_Lacking]) -> tuple[Entr
         if key:
             found[some.setting, key] = (*found.get((some.setting, key), ()), *some.models)
     return tuple(Entry(setting, models, key) for (setting, key), models in found.items())
+
+
+def still_lacking(plan: Plan, store: Store, setting: Setting, entry: Entry) -> Entry | None:
+    """What of an entry nobody else has stored since the plan was made; None when nothing is left.
+
+    Another run of the same study may go on beside this one, with other shards.
+    """
+    store.forget()
+    listing = plan.sets[setting.set_name].listing
+    there = _there(setting, store, digest_of(listing), len(listing.examples), replace=False)
+    rows = np.array(entry.rows, np.int64)
+    covered = [there[m][rows] for m in entry.models if m in there]
+    if len(covered) < len(entry.models):
+        return entry
+    left = rows[~np.logical_and.reduce(covered)]
+    return replace(entry, rows=tuple(left.tolist())) if len(left) else None
 
 
 def _there(

@@ -71,7 +71,7 @@ def run(
     plan, models = planned(study, lambda what, part: progress(what, 0.0))
     store = created(study)
     shards = shards_to_do(plan, store, replace=replace_rows, only=only)
-    write_tables(store, plan)
+    write_tables(store, plan, replace=replace_rows)
     done = execute(plan, models, store, shards, replace_rows=replace_rows, progress=progress)
     if only is None:
         done.there = pairs(plan) - sum(size_of(s) for s in shards)
@@ -113,7 +113,7 @@ def execute(
         for finished, result in computed(plan, models, mine):
             if result is not None:
                 done.images += result.images
-                done.predictions += result.predictions + len(result.errors)
+                done.predictions += result.predictions
                 speed = done.predictions / (time.perf_counter() - start)
                 progress(f"{speed:,.0f} predictions/s", done.predictions / total)
             if finished is not None:
@@ -200,10 +200,12 @@ def size_of(shard: Shard) -> int:
 def _count(done: Done, plan: Plan, finished: Collected) -> None:
     done.shards += 1
     ids = plan.sets[finished.shard.set_name].listing.examples
-    for row, why in sorted(finished.errors.items()):
-        entry = (finished.shard.set_name, ids[row], why)
-        if entry not in done.unreadable:
-            done.unreadable.append(entry)
+    seen = {(s, e) for s, e, _ in done.unreadable}
+    for errors in finished.errors.values():
+        for row, why in sorted(errors.items()):
+            if (finished.shard.set_name, ids[row]) not in seen:
+                seen.add((finished.shard.set_name, ids[row]))
+                done.unreadable.append((finished.shard.set_name, ids[row], why))
     for (_, model), found in finished.rows.items():
         bad = sum(int(rows.bad.sum()) for _, rows in found)
         if bad:

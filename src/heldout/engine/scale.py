@@ -196,14 +196,32 @@ def _kept(full: ClassMap, keep: Sequence[int]) -> ClassMap:
 
 
 def _by_name(listing: Listing, abouts: Sequence[About]) -> tuple[ClassMap, NDArray[np.int32]]:
-    """The models' classes where all agree on them and they hold the set's; else the set's own."""
+    """The classes of the models that name them, where those hold the set's; else the set's own.
+
+    Never by which models happen to run together: models that name other classes are refused, and
+    so is one without names beside one that knows more classes than the set has.
+    """
     own = ClassMap(
         tuple(listing.classes),
         tuple(listing.class_names),
         tuple((i,) for i in range(len(listing.classes))),
     )
-    named = {a.classes for a in abouts}
-    classes = next(iter(named)) if len(named) == 1 else None
+    named = [a for a in abouts if a.classes is not None]
+    kinds = {tuple(sorted(c.casefold() for c in a.classes or ())) for a in named}
+    if len(kinds) > 1:
+        raise BadInput(
+            f"The models name different classes ({', '.join(a.name for a in named[:3])}, …), so the"
+            " same setting would mean different things for them. Run them apart, in settings of"
+            " their own, or on classes that all of them know: SET@CLASS,CLASS,…"
+        )
+    # In the order of their names: the same whichever of the models comes first, or alone.
+    classes = tuple(sorted(named[0].classes or (), key=str.casefold)) if named else None
+    if classes is not None and len(named) < len(abouts) and len(classes) != len(listing.classes):
+        other = next(a for a in abouts if a.classes is None)
+        raise BadInput(
+            f"Model '{named[0].name}' names {len(classes)} classes and model '{other.name}' names"
+            " none. Say what the outputs of the other are with ?classes=FILE, or run them apart."
+        )
     if not listing.classes and classes is None:  # no labels, and nobody names a class
         width = {a.outputs for a in abouts}
         if len(width) > 1:

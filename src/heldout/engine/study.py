@@ -7,12 +7,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from heldout.errors import BadInput
+from heldout.errors import BadInput, not_found
 from heldout.shifts.catalogue import expand
 from heldout.testsets.catalogue import known
 from heldout.testsets.opening import Source, parse_options
 
 CLEAN = "clean"
+PRECISIONS = ("float32", "bfloat16", "float16")
 _DEFAULT_STORE = "heldout-store"
 
 
@@ -70,6 +71,18 @@ class Study:
         for name in ("limit", "shard_size", "batch_size", "workers", "seed"):
             if getattr(self, name) < 0:
                 raise BadInput(f"{name.replace('_', '-')} may not be negative; leave it out.")
+        for s in self.sets:
+            if not s.name or set(s.name) & set("/@="):
+                raise BadInput(
+                    f"'{s.name}' cannot be the name of a test set: it may not be empty, and / @ ="
+                    " stand for shifts, class lists and paths."
+                )
+            if not s.source.path or not s.pairs:
+                raise BadInput(f"Test set '{s.name}' has no {'path' if s.pairs else 'shift'}.")
+        if not self.store:
+            raise BadInput("The store has no name: give --store, or leave it out.")
+        if self.precision not in PRECISIONS:
+            raise not_found("precision", self.precision, PRECISIONS, "heldout")
         for what, names in (
             ("model", [m.name for m in self.models if m.name]),
             ("model URI", [f"{m.uri} {m.name}" for m in self.models]),

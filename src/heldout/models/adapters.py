@@ -20,6 +20,7 @@ from urllib.parse import unquote
 from heldout.errors import BadInput, HeldoutError, NotFound, not_found
 from heldout.models import preprocessing
 from heldout.models.classifier import SCORE_KINDS, About, Classifier, Placement
+from heldout.models.hints import likely, must_be_one_option, must_be_uri, of_own_code
 
 GROUP = "heldout.models"
 _MODULES = {
@@ -81,11 +82,12 @@ def parse(uri: str) -> tuple[str, str, dict[str, str]]:
     >>> parse("timm:resnet50.a1_in1k?size=288&mean=half")
     ('timm', 'resnet50.a1_in1k', {'size': '288', 'mean': 'half'})
     """
+    must_be_uri(uri, names())
     start, mark, tail = uri.partition("?")
     adapter, colon, rest = start.partition(":")
     path = adapter not in names() and ("." in adapter or "/" in adapter)
     if not colon or not adapter or not rest or path:
-        example = find(adapter).EXAMPLE if adapter in names() else _likely(start)
+        example = find(adapter).EXAMPLE if adapter in names() else likely(start)
         raise BadInput(
             f"'{uri}' does not name a model: write ADAPTER:NAME, for example {example}. The"
             f" adapters are: {', '.join(names())}."
@@ -97,6 +99,7 @@ def parse(uri: str) -> tuple[str, str, dict[str, str]]:
             raise BadInput(f"In '{uri}', '{part}' is not an option: write key=value.")
         if key in options:
             raise BadInput(f"In '{uri}', the option {key} is given twice: leave one of them out.")
+        must_be_one_option(uri, key, value)
         options[key] = unquote(value)
     return adapter, rest, options
 
@@ -107,7 +110,10 @@ def load(uri: str, placement: Placement = Placement()) -> Classifier:  # noqa: B
     Raises NotFound (adapter, option or model, with near matches) and BadInput.
     """
     name, rest, options = parse(uri)
-    adapter = find(name)
+    try:
+        adapter = find(name)
+    except NotFound as error:
+        raise NotFound(f"{error}{of_own_code(name, rest, options)}") from None
     own = getattr(adapter, "OPTIONS", None)
     if own is not None:
         _check_options(name, options, own)
@@ -206,17 +212,6 @@ def class_list(text: str) -> tuple[str, ...]:
         wrong = f"holds {', '.join(twice)} twice" if twice else "holds an empty class"
         raise BadInput(f"The class list '{text}' {wrong}: each class is named once.")
     return tuple(classes)
-
-
-def _likely(text: str) -> str:
-    """An adapter that could be meant by a bare file or model name."""
-    if text.endswith(".onnx"):
-        return f"onnx:{text}"
-    if ".py:" in text:
-        return f"python:{text}"
-    if text.endswith((".py", ".pt", ".pth", ".th", ".safetensors")):
-        return "python:my_model.py:model?checkpoint=weights.pt"
-    return f"timm:{text.strip(':?') or 'resnet50'}"
 
 
 def _first(error: BaseException) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -33,6 +32,16 @@ from heldout.models.classifier import (
     score_kind_of,
 )
 from heldout.models.preprocessing import Preprocessing, with_channels, with_options
+from heldout.models.python_factory import (
+    called,
+    is_factory,
+    is_torch,
+    makes_models,
+    must_be_settled,
+    needed,
+    takes_arguments,
+)
+from heldout.models.python_source import RUN_AS, source_hash
 
 ABOUT = "your own code: a torch module, a function that makes one, or a function of pixels"
 EXAMPLE = "python:my_model.py:model?checkpoint=weights.pt&size=224&mean=imagenet"
@@ -93,18 +102,17 @@ def load(rest: str, options: dict[str, str], placement: Placement) -> Classifier
     or a model and its preprocessing (a mapping with the keys of a URI's options); or a function
     of pictures. Raises BadInput with the code's own exception, its file and line.
     """
-    module, found, name = _found(rest)
-    said: Any = None
-    if isinstance(found, type) or (_is_factory(found) and not _is_torch(found)):
-        found = _called(found, rest)
-        if isinstance(found, tuple) and len(found) == 2:
-            found, said = found
+    module, made_by, name = _found(rest)
+    found, said, path = made_by, None, options.get("checkpoint")
+    if isinstance(found, type) or (is_factory(found) and not is_torch(found)):
+        found, said = called(found, rest)
+    if is_torch(found) and found is not made_by and path is None:
+        must_be_settled(found, called(made_by, rest)[0], rest)
     facts = _facts(found, module)
     notes = facts.pop("notes")
     own = said if said is not None else getattr(found, "preprocessing", None)
-    source = Path(module.__file__) if module.__file__ else None
-    path = options.get("checkpoint")
-    if _is_torch(found):
+    attribute = rest.rpartition(":")[2]
+    if is_torch(found):
         from heldout.models.torch_classifier import TorchClassifier
         from heldout.models.weights import load_into, load_state
 
@@ -117,22 +125,40 @@ def load(rest: str, options: dict[str, str], placement: Placement) -> Classifier
             )
             how = replace(how, origin="assumed")
         if path is not None:
-            state, facts["weights"] = load_state(path)
-            load_into(found, state, path)
+            load_into(found, load_state(path)[0], path)
             name = f"{name}-{PurePosixPath(path).stem}"
+        facts["weights"], _ = source_hash(found, module, attribute)
         return TorchClassifier(found, how, placement, name=name, notes=tuple(notes), **facts)
     if not callable(found):
         raise BadInput(
             f"python:{rest} is a {type(found).__name__}, not a model: give a torch module, a"
             " function that makes one, or a function from pictures (n, h, w, 3) to scores."
         )
+    needs = needed(found)
+    if len(needs) > 1 or (path is not None and any(map(makes_models, needs))):
+        raise BadInput(takes_arguments(rest, needs))
     if path is not None:
-        raise BadInput(f"checkpoint={path} is for torch modules; python:{rest} is a function.")
+        raise BadInput(
+            f"checkpoint={path} is for torch modules; python:{rest} is a function of"
+            f" {', '.join(needs) or 'pictures'}, which is taken to be one of pictures. Where it"
+            " makes a torch module, give its arguments defaults."
+        )
     how = _for_function(_stated(own, _PIXELS, rest, notes), options, rest)
-    if source is not None and source.is_file():
-        facts["weights"] = hashlib.sha256(source.read_bytes()).hexdigest()
-        notes.append(f"The hash of the weights is that of {source.name}: a function has no others.")
-    return CallableClassifier(found, how, name=name, notes=tuple(notes), **facts)
+    facts["weights"], sources = source_hash(found, module, attribute)
+    if sources:
+        more = f" and {len(sources) - 1} local modules that it imports" if sources[1:] else ""
+        notes.append(
+            f"The hash of the weights is over the source ({sources[0]}{more}) and the arrays that"
+            " it holds; other data that the code reads is not seen."
+        )
+    try:
+        return CallableClassifier(found, how, name=name, notes=tuple(notes), **facts)
+    except BadInput as error:
+        if needs and makes_models(needs[0]):
+            raise BadInput(
+                f"{takes_arguments(rest, needs)} Called with pictures: {error}"
+            ) from error
+        raise
 
 
 def _found(rest: str) -> tuple[ModuleType, Any, str]:
@@ -187,7 +213,7 @@ def _imported(place: str, folder: Path, importing: Callable[[], ModuleType]) -> 
 
 
 def _run_file(path: Path) -> ModuleType:
-    name = f"heldout_python_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    name = f"{RUN_AS}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"Python cannot import {path}")
@@ -199,29 +225,6 @@ def _run_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
-
-
-def _called(factory: Callable[[], Any], rest: str) -> Any:
-    try:
-        return factory()
-    except Exception as error:
-        raise BadInput(f"python:{rest} failed to make the model: {in_words(error)}") from error
-
-
-def _is_torch(thing: Any) -> bool:
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(thing, torch.nn.Module)
-
-
-def _is_factory(thing: Any) -> bool:
-    """Whether it is a function that can be called with nothing."""
-    if not (inspect.isfunction(thing) or inspect.isbuiltin(thing) or inspect.ismethod(thing)):
-        return False
-    try:
-        inspect.signature(thing).bind()
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _facts(thing: Any, module: ModuleType) -> dict[str, Any]:

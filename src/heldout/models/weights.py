@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import io
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -139,7 +140,9 @@ def _pickled(torch: ModuleType, source: Path | bytes, path: str, start: bytes) -
         raise BadInput(f"'{path}' is an empty file and not weights.")
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        with torch.serialization.safe_globals(_harmless()):
+        with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
+            # Torch warns of it with a path in its own source; the error below says it.
+            warnings.filterwarnings("ignore", ".*TorchScript archive", UserWarning)
             return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         text = str(error)

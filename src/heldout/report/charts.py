@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from heldout.analysis.fits import Fit
+from heldout.analysis.lacking import how_many
 from heldout.report.ticks import label, ticks
 from heldout.stats.arguments import FloatArray
 from heldout.stats.line import band
@@ -175,7 +176,7 @@ def _note(fit: Fit) -> Spec:
     low, high = fit.slope_limits()
     text = [
         f"slope {fit.line.slope:.3f} [{low:.3f}, {high:.3f}]",
-        f"R² {fit.line.r2:.3f}, {fit.line.n} models",
+        f"R² {fit.line.r2:.3f}, {how_many(fit.line.n, 'model')}",
     ]
     return {
         "data": {"values": [{}]},

@@ -39,7 +39,8 @@ def choose(
     y: str | None = None,
     family: str | None = None,
 ) -> Choice:
-    """Names resolved, gaps from the settings' `original`, shifts from their `baseline`.
+    """Names resolved, gaps from the settings' `original` (or, where none has one,
+    `baseline`), shifts from their `baseline`.
 
     Raises NotFound for unknown names and BadInput where the store has no accuracy at all.
     """
@@ -51,7 +52,10 @@ def choose(
     metadata = {s: m for s, m in store.settings().items() if _models(cells, s)}
     given = {k: store.resolve(v) if v else None
              for k, v in {"original": original, "new": new, "x": x, "y": y}.items()}  # fmt: skip
-    gaps = _pairs(metadata, cells, "original", given["original"], given["new"])
+    # Where nobody names an original (own runs under shifts), the baseline is what is replicated.
+    named = any(m.get("original") in metadata for m in metadata.values())
+    field = "original" if named else "baseline"
+    gaps = _pairs(metadata, cells, field, given["original"], given["new"])
     shifts = _shifts(metadata, cells)
     if given["x"] and given["y"]:
         pair = (given["x"], given["y"])
@@ -97,7 +101,7 @@ def _pairs(
                 " (--original)."
             )
         pairs = [(base, second), *(p for p in pairs if p != (base, second))]
-    wanted = [p for p in pairs if p[0] != p[1] and _shared(cells, p) >= 2]
+    wanted = [p for p in pairs if p[0] != p[1] and _shared(cells, p)]
     head = wanted[:1] if second else []
     rest = wanted[len(head) :]
     most = max((_shared(cells, p) for p in rest), default=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from heldout.analysis.cells import Correctness, correctness
+from heldout.analysis.lacking import how_many, lacking_of, unanswered_notes, why_missing
 from heldout.errors import BadInput
 from heldout.stats.arguments import FloatArray
 from heldout.stats.difference import mover_limits
@@ -29,7 +30,8 @@ def class_losses(
     whole = [{m for m, c in zip(s.models, s.complete, strict=True) if c} for s in sides]
     models = [m for m in sides[0].models if m in whole[0] & whole[1]]
     if not models:
-        raise BadInput(f"No model has all examples of both '{original}' and '{new}'.")
+        short = why_missing({k: v for s in sides for k, v in lacking_of(s).items()})
+        raise BadInput(f"No model has all examples of both '{original}' and '{new}'. {short}")
     (p, n), (q, m) = (_means(s, models) for s in sides)
     labels = sides[0].labels
     used = np.flatnonzero((n > 0) & (m > 0))
@@ -62,21 +64,23 @@ def class_losses(
         table.title,
         table.columns,
         notes=(
-            f"The first of {len(used)} classes are first partly by chance: with"
-            f" {int(np.median(m))} examples a class in the new set (median), the largest of many"
-            " differences overstates itself.",
+            *(said for s in sides for said in unanswered_notes(s, models)),
+            f"The first of {how_many(len(used), 'class')} are first partly by chance: with"
+            f" {how_many(int(np.median(m)), 'example')} a class in the new set (median), the"
+            " largest of many differences overstates itself.",
         ),
         verdict=(
-            f"Averaged over {len(models)} models, “{worst['class']}” loses most"
+            f"Averaged over {how_many(len(models), 'model')}, “{worst['class']}” loses most"
             f" ({100 * worst['lost']:.1f} percentage points) and “{best['class']}”"
             f" {'gains most' if best['lost'] < 0 else 'loses least'}"
             f" ({abs(100 * best['lost']):.1f} percentage points)."
-            f" {sure} of {len(used)} classes lose more"
+            f" {sure} of {how_many(len(used), 'class')} lose{'s' * (sure == 1)} more"
             f" than sampling of examples explains (each on its own, level {level:g}).",
         ),
         facts={"classes": len(used), "models": len(models), "classes_that_lose": sure},
         choices={
-            "class accuracy": f"mean over the {len(models)} models with all examples of both",
+            "class accuracy": f"mean over the {how_many(len(models), 'model')} with all examples"
+            " of both",
             "interval": f"Wilson at k = n × mean (conservative); loss by MOVER; level {level:g}",
         },
     )

@@ -154,7 +154,7 @@ def _sources(store: Store) -> str:
     for part in store.files.names(""):
         repairs.update(dict.fromkeys(store.record(part).get("repairs", ())))
     said = (
-        f"<p>{len(repairs)} repairs were made on the way in:</p>" + _list(list(repairs))
+        f"<p>Repairs made on the way in: {len(repairs)}.</p>" + _list(list(repairs))
         if repairs
         else "<p>No repairs were made on the way in.</p>"
     )

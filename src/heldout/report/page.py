@@ -13,6 +13,7 @@ from typing import Any
 
 from heldout import __version__
 from heldout.analysis.cells import accuracies
+from heldout.analysis.lacking import lacking_notes
 from heldout.analysis.population import select
 from heldout.errors import BadInput
 from heldout.report.choose import Choice, choose
@@ -56,8 +57,9 @@ def write_report(
     original, new: the pair of the gap table (default: settings that say what they replicate). x,
     y: the first view of the explorer. population: an SQL condition for the baseline (default: all
     models). family: the metadata column of the colours. command: how to repeat it, in the reader's
-    words. An analysis that the store cannot support becomes a sentence in the page and a note.
-    Raises NotFound for unknown names, BadInput for an empty store or a path that cannot be written.
+    words. An analysis that the store cannot support becomes a sentence in the page and a note; so
+    do models that lack rows. Raises NotFound for unknown names, BadInput for an empty store or a
+    path that cannot be written.
     """
     options = Options(metric, check_level(level, "report"), seed,
                       check_scale(scale, "report"), population)  # fmt: skip
@@ -95,7 +97,8 @@ def write_report(
         footer=f"Made by heldout {__version__} from data stored up to {_newest(store)}. This file"
         " loads nothing from a network and sends nothing to one.",
     )  # fmt: skip
-    return ReportDone(path, _put(path, page), tuple(pages.absent))
+    notes = dict.fromkeys([*lacking_notes(cells.lacking), *pages.absent])
+    return ReportDone(path, _put(path, page), tuple(notes))
 
 
 def _title(choice: Choice) -> str:

@@ -71,8 +71,9 @@ def _gaps(store: Store, choice: Choice, options: Options, pages: Pages) -> Secti
         "Accuracy on the original test set minus accuracy on a new one made the same way, for"
         " every model, with ranks. Choose a model to highlight it in the explorer.",
         "tables", word="Original → new",
-        absent="No setting of this store says which test set it replicates (`original`), so there"
-        " is no gap to show; name the pair with --original and --new.",
+        absent="No setting of this store says which test set it replicates (`original`) or"
+        " comes from (`baseline`), so there is no gap to show; name the pair with --original"
+        " and --new.",
     )  # fmt: skip
     return _fill(section, pages, ((f"{a} → {b}", _later(one, a, b)) for a, b in choice.gaps))
 

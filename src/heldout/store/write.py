@@ -124,8 +124,10 @@ def _what_is_new(
     """What of a block the store lacks. Raises ConflictError as `write_predictions` says."""
     nothing = _New([], [], [], tuple(block.models))
     again = name is not None and not replace and _was_done(store, block.setting, folder, name)
-    if again and has_all(store, block):
-        return nothing
+    if again:
+        store.forget()  # it may have been done since the last listing
+        if has_all(store, block):
+            return nothing
     marks = digests(block)
     present: dict[str, list[Piece]] = {}
     for p in store.pieces(block.setting):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from heldout.errors import BadInput, not_found
 from heldout.images.decode import Unreadable
 from heldout.testsets.array_file import Array, npy, npz
-from heldout.testsets.class_list import labelled_by_number
+from heldout.testsets.class_list import labelled_by_name, labelled_by_number
 from heldout.testsets.ids import from_positions
 from heldout.testsets.place import Place, existing, place
 from heldout.testsets.reader import Listing, checked
@@ -84,18 +84,21 @@ def _array_set(
     if severity is not None:
         first = (severity - 1) * n
     notes = []
-    numbers = np.full(n, -1, np.int64)
+    values: NDArray[Any] = np.full(n, -1, np.int64)
     if labels is None:
         notes.append(f"{what} has no labels with it; the option labels names their file.")
     else:
-        numbers = _whole_numbers(labels, what)
-        if severity is not None and len(numbers) == total:
-            numbers = numbers[first : first + n]
-        if len(numbers) != n:
-            raise BadInput(f"{what} has {n:,} pictures, but {len(numbers):,} labels.")
-    label, classes, class_names, more = labelled_by_number(
-        numbers, what, source.options.get("classes")
-    )
+        values = _one_each(labels, what)
+        if severity is not None and len(values) == total:
+            values = values[first : first + n]
+        if len(values) != n:
+            raise BadInput(f"{what} has {n:,} pictures, but {len(values):,} labels.")
+    option = source.options.get("classes")
+    if values.dtype.kind == "U":
+        names = [str(v) or None for v in values]
+        label, classes, class_names, more = labelled_by_name(names, what, option)
+    else:
+        label, classes, class_names, more = labelled_by_number(values, what, option)
     examples = from_positions(n, source.options.get("id"))
     listing = Listing(examples, label, classes, class_names, notes=(*notes, *more))
     return ArraySet(checked(listing, what), images, first, channels_first)
@@ -134,16 +137,39 @@ def _severity(source: Source, n: int, what: str) -> int | None:
     return int(text)
 
 
-def _whole_numbers(labels: NDArray[Any], what: str) -> NDArray[np.int64]:
+def _one_each(labels: NDArray[Any], what: str) -> NDArray[Any]:
+    """The labels as (n,) int64, or as (n,) text where they are names of classes."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        shape = " x ".join(map(str, labels.shape))
+    if labels.ndim == 1 and labels.dtype.kind in "iu":
+        return labels.astype(np.int64)
+    if labels.ndim == 1 and labels.dtype.kind == "f":
+        odd = labels[~(np.isfinite(labels) & (np.round(labels) == labels))]
+        if len(odd) == 0:
+            return labels.astype(np.int64)
         raise BadInput(
-            f"The labels of {what} are {labels.dtype} ({shape}); they have to be one whole number a"
-            " picture."
+            f"The labels of {what} are {labels.dtype}, and {odd[0]} is none: they have to be whole"
+            " numbers, or names of classes. (-1 stands for no label.)"
         )
-    return labels.astype(np.int64)
+    if labels.ndim == 1 and labels.dtype.kind in "US":
+        return _from_text(labels, what)
+    shape = " x ".join(map(str, labels.shape))
+    raise BadInput(
+        f"The labels of {what} are {labels.dtype} ({shape}); they have to be one whole number, or"
+        " one name of a class, a picture."
+    )
+
+
+def _from_text(labels: NDArray[Any], what: str) -> NDArray[Any]:
+    """Names of classes; whole numbers where all of them are written so."""
+    try:
+        names = [v.decode() if isinstance(v, bytes) else str(v) for v in labels.tolist()]
+    except UnicodeDecodeError as error:
+        raise BadInput(f"The labels of {what} are bytes that are no text: {error}.") from error
+    names = [name.strip() for name in names]
+    if all(n.isascii() and n.removeprefix("-").isdigit() for n in names):
+        return np.array([int(n) for n in names], np.int64)
+    return np.array(names, np.str_)
 
 
 def _from_folder(where: Place, source: Source) -> ArraySet:

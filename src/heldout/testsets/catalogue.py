@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from heldout.errors import BadInput, NotFound, near_matches
+from heldout.errors import BadInput, NotFound, near_matches, not_found
 from heldout.testsets.class_map import ClassMap, of_classes, restriction, whole
 from heldout.testsets.published import (
     Known,
@@ -32,9 +32,18 @@ __all__ = [
     "names",
     "setting_name",
     "setting_row",
+    "unknown",
 ]
 
 _OWN = "own"
+# What people call a set, without hyphens and the like, and the set that is meant.
+_SHORT = {
+    r"(imagenet|ilsvrc|inet)(1k|20?12|1000)?(validation|valid|test)?": "imagenet-val",
+    r"(imagenet|inet)v2(mf|matched)?": "imagenetv2-matched-frequency imagenetv2-topimages",
+    r"cifar(10)?(val|validation|test)?": "cifar10-test",
+    r"cifar10\.1": "cifar10.1-v6 cifar10.1-v4",
+    r"objectnet(1\.?0|beta)?": "objectnet-1.0-beta",
+}
 
 
 def class_list(
@@ -77,6 +86,20 @@ def class_list(
             f" of {space.name}.{hint} `heldout testsets` shows the catalogue; several classes are"
             " written with commas."
         ) from error
+
+
+def unknown(name: str) -> NotFound:
+    """The error for a name that is not in the catalogue, with the sets that are likely meant first.
+
+    >>> print(unknown("cifar-10"))
+    There is no test set 'cifar-10' in the catalogue. Did you mean 'cifar10-test'?
+    """
+    short = re.sub(r"[^a-z0-9.]", "", name.lower())
+    meant = next((m for start, m in _SHORT.items() if re.fullmatch(start, short)), None)
+    if meant is None:
+        return not_found("test set", name, names(), "the catalogue")
+    likely = " or ".join(f"'{n}'" for n in meant.split())
+    return NotFound(f"There is no test set '{name}' in the catalogue. Did you mean {likely}?")
 
 
 def setting_name(set_name: str, list_name: str | None = None, shift: str | None = None) -> str:

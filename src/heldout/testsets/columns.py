@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from heldout.errors import BadInput
-from heldout.testsets.place import Place
+from heldout.testsets.place import Place, is_image, shared_folders
 
 Columns = dict[str, list[Any]]
+LISTED = "file"  # the column of paths of a list without a header
 
 
 def read_columns(table: Place) -> Columns:
@@ -45,7 +46,7 @@ def _plain_list(text: str, table: Place) -> Columns:
     for number, row in enumerate(rows, 1):
         if len(row) != 2:
             raise BadInput(f"Line {number} of '{table.said}' is not a path and a label.")
-    return {"file": [r[0] for r in rows], "label": [r[1] for r in rows]}
+    return {LISTED: [r[0] for r in rows], "label": [r[1] for r in rows]}
 
 
 def _separated(text: str, delimiter: str, table: Place) -> Columns:
@@ -54,6 +55,9 @@ def _separated(text: str, delimiter: str, table: Place) -> Columns:
     except csv.Error as error:
         raise BadInput(f"The table '{table.said}' is broken: {error}.") from error
     header = [name.strip() for name in rows[0]]
+    if is_image(header[0]) and len(header) <= 2:  # a path, and perhaps a label: no header
+        rows.insert(0, [LISTED, "label"][: len(header)])
+        header = rows[0]
     if len(set(header)) != len(header):
         raise BadInput(f"The table '{table.said}' names a column twice: {', '.join(header)}.")
     for number, row in enumerate(rows[1:], 2):
@@ -76,6 +80,19 @@ def _parquet(table: Place) -> Columns:
     except (OSError, pa.ArrowException) as error:
         raise BadInput(f"The table '{table.said}' cannot be read: {error}.") from error
     return {name: read.column(name).to_pylist() for name in read.column_names}
+
+
+def class_folders(paths: Sequence[str]) -> list[str] | None:
+    """The class folder in every path, below the folders that all share; None: no two differ.
+
+    >>> class_folders(["val/cat/1.png", "val/dog/2.png"]), class_folders(["val/1.png", "2.png"])
+    (['cat', 'dog'], None)
+    """
+    split = [path.split("/")[:-1] for path in paths]
+    shared = len(shared_folders(paths))
+    if any(len(folders) <= shared for folders in split):
+        return None
+    return [folders[shared] for folders in split]
 
 
 def typed(values: Sequence[Any]) -> list[Any]:

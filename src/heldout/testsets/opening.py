@@ -217,6 +217,10 @@ class _Renamed:
     def listing(self) -> Listing:
         return self._listing
 
+    def sizes(self) -> NDArray[np.int64] | None:
+        sizes = getattr(self._opened, "sizes", None)
+        return None if sizes is None else cast("NDArray[np.int64] | None", sizes())
+
     def fetch(self, rows: Sequence[int]) -> Iterator[bytes | NDArray[np.uint8] | Unreadable]:
         return self._opened.fetch(rows)
 

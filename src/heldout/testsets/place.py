@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import itertools
 import os
@@ -166,6 +167,29 @@ def inside(relative: str) -> str | None:
     return None if outside or re.match(r"[A-Za-z]:/", clean) else clean
 
 
+def below(path: str, where: Place) -> str | None:
+    """A path relative to a folder: as it stands, or absolute and below it; None leads out of it."""
+    bases = [where.said, where.path]
+    if where.system is None:
+        bases = [os.path.abspath(where.path or "."), os.path.realpath(where.path or ".")]
+    for base in bases:
+        start = base.rstrip("/") + "/"
+        if path.startswith(start) and (start.startswith("/") or "://" in start):
+            return inside(path.removeprefix(start).lstrip("/"))
+    return inside(path)
+
+
+def shared_folders(paths: Sequence[str]) -> list[str]:
+    """The folders that all paths begin with.
+
+    >>> shared_folders(["val/cat/1.png", "val/dog/2.png"])
+    ['val']
+    """
+    split = [path.split("/")[:-1] for path in paths]
+    ends = zip(min(split), max(split), strict=False)  # what these share, all between them do
+    return [a for a, _ in itertools.takewhile(lambda both: both[0] == both[1], ends)]
+
+
 def is_pattern(path: str) -> bool:
     """Whether a path stands for several: braces, stars or question marks."""
     return any(c in path for c in "*?[") or re.search(r"\{.*(,|\.\.).*\}", path) is not None
@@ -222,6 +246,16 @@ class FileSet:
     def listing(self) -> Listing:
         """Ids, labels and classes."""
         return self._listing
+
+    def sizes(self) -> NDArray[np.int64] | None:
+        """(n,) bytes of every file, -1 where there is none; None where asking takes long."""
+        if self._where.system is not None:
+            return None
+        out = np.full(len(self._paths), -1, np.int64)
+        for i, path in enumerate(self._paths):
+            with contextlib.suppress(OSError):
+                out[i] = os.stat(os.path.join(self._where.path, path)).st_size
+        return out
 
     def fetch(self, rows: Sequence[int]) -> Iterator[bytes | NDArray[np.uint8] | Unreadable]:
         """The files' bytes, in the order asked."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from heldout.errors import BadInput, not_found
 from heldout.testsets import ids
 from heldout.testsets.class_list import labelled_by_name, labelled_by_number, listed, renumbered
-from heldout.testsets.columns import Columns, read_columns, typed
-from heldout.testsets.place import FileSet, Place, existing, inside, place
+from heldout.testsets.columns import LISTED, Columns, class_folders, read_columns, typed
+from heldout.testsets.place import FileSet, Place, below, existing, place
 from heldout.testsets.reader import Listing, checked
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ def open_table(source: Source) -> FileSet:
             " the option image."
         )
     paths = _paths(columns[roles["image"]], folder, what)
+    if "class" not in source.options and list(columns) == [LISTED]:
+        found = class_folders(paths)
+        if found is not None:
+            columns, roles["class"] = {**columns, "folder": found}, "folder"
+            notes.append("The labels are the folders in the paths; the option class= leaves none.")
     label, classes, class_names, more = _labels(columns, roles, source.options, what)
     notes += more
     option = source.options.get("id", roles.get("id"))
@@ -130,7 +135,7 @@ def _suits(role: str, name: str, columns: Columns, roles: dict[str, str], folder
     """Whether a column's content is what its name says: a guess has to hold."""
     values = columns[name]
     if role == "image":
-        first = inside(str(values[0])) if values else None
+        first = below(str(values[0]), folder) if values else None
         others = [n for n in _GUESSES["image"] if n in columns and n != name]
         return not others or (first is not None and folder.under(first).kind() == "file")
     if role == "label" and name.lower() == "index":
@@ -177,11 +182,12 @@ def _number(value: Any) -> int | None:
 def _paths(values: Sequence[Any], folder: Place, what: str) -> list[str]:
     paths = []
     for row, value in enumerate(values, 1):
-        path = inside(str(value)) if value not in (None, "") else None
+        path = below(str(value), folder) if value not in (None, "") else None
         if path is None:
             reason = "is empty" if value in (None, "") else f"'{value}' leaves the folder"
             raise BadInput(
                 f"{what}, row {row}: the path {reason}; paths have to lie below '{folder.said}'."
+                " Give the folder of the pictures, and the table with the option table."
             )
         paths.append(path)
     return paths

@@ -25,7 +25,15 @@ from numpy.typing import NDArray
 from heldout.errors import BadInput
 from heldout.images.decode import Unreadable
 from heldout.testsets.class_list import labelled_by_name, labelled_by_number
-from heldout.testsets.place import Place, existing, is_image, is_pattern, matching, place
+from heldout.testsets.place import (
+    Place,
+    existing,
+    is_image,
+    is_pattern,
+    matching,
+    place,
+    shared_folders,
+)
 from heldout.testsets.reader import Listing, checked, duplicates
 
 if TYPE_CHECKING:
@@ -52,8 +60,9 @@ def open_tar(source: Source) -> TarSet:
     """One .tar, a pattern such as `val-{000..063}.tar`, or a folder of them; ids are the keys.
 
     A key is a member's path up to the first dot of its name. Its label is in KEY.cls, in KEY.json
-    under 'label' (or the option label), or else the folder in the key is its class. Raises
-    BadInput for damage, for names that lead out of the archive, and for keys that come twice.
+    under 'label' (or the option label), or else the first folder in the key is its class, once
+    those that all keys share are left out. Raises BadInput for damage, for names that lead out of
+    the archive, and for keys that come twice.
     """
     shards = _shards(source.path)
     what = f"'{source.path}'"
@@ -242,6 +251,7 @@ def _labels(
     values: list[str | None] = [index.labels.get(k) for k in index.keys]
     notes = []
     if all(v is None for v in values):
+        notes = _without_shared_folders(index)
         values = [k.partition("/")[0] if "/" in k else None for k in index.keys]
         if all(v is None for v in values):
             note = f"{what} has no labels: neither .cls nor .json files, nor folders of classes."
@@ -253,6 +263,18 @@ def _labels(
         return label, classes, names, more + _missing(values)
     label, classes, names, more = labelled_by_name(values, what, option)
     return label, classes, names, notes + more + _missing(values)
+
+
+def _without_shared_folders(index: _Index) -> list[str]:
+    """Takes off the folders that all keys begin with, but for a last one that is a class; notes."""
+    shared = shared_folders(index.keys)
+    if all(key.count("/") == len(shared) for key in index.keys):
+        shared = shared[:-1]
+    if not shared:
+        return []
+    start = "/".join(shared) + "/"
+    index.keys = [key.removeprefix(start) for key in index.keys]
+    return [f"All members lie in '{start}', which is left out of the ids and the classes."]
 
 
 def _missing(values: Sequence[str | None]) -> list[str]:
