@@ -218,3 +218,14 @@ def test_images_without_labels_have_the_models_classes() -> None:
         classes, _, label, _ = matched("mine", "", nothing, model)
         assert classes == wanted
         assert label == [-1, -1]
+
+
+def test_models_of_different_classes_on_classes_that_all_know() -> None:
+    there = listing(["ant", "bee", "cow"])
+    models = [about(4, classes=("cow", "ant", "bee", "dog")), about(2, classes=("bee", "ant"))]
+    scale = scale_of("mine", "ant,bee", there, models)
+    assert scale.map.classes == ("ant", "bee")
+    assert [outputs_map(scale, m, "mine")[0].members for m in models] == [
+        ((1,), (2,)), ((1,), (0,)),
+    ]  # fmt: skip
+    assert scale.label.tolist() == [0, 1, OUTSIDE]

@@ -72,7 +72,8 @@ def _scale_of(set_name: str, chosen: str, listing: Listing, abouts: Sequence[Abo
     entry = known(set_name)
     there, notes = _space_of(entry, chosen, listing, abouts)
     if there is None:
-        full, place = _by_name(listing, abouts)
+        # A list names classes of the set: what else the models know does not matter then.
+        full, place = _own(listing) if chosen else _by_name(listing, abouts)
         width = len(full.classes)
         if chosen:
             full, place = _narrowed(set_name, chosen, full, place, listing)
@@ -195,17 +196,21 @@ def _kept(full: ClassMap, keep: Sequence[int]) -> ClassMap:
     )
 
 
+def _own(listing: Listing) -> tuple[ClassMap, NDArray[np.int32]]:
+    """The set's own classes in their order."""
+    n = len(listing.classes)
+    members = tuple((i,) for i in range(n))
+    own = ClassMap(tuple(listing.classes), tuple(listing.class_names), members)
+    return own, np.arange(n, dtype=np.int32)
+
+
 def _by_name(listing: Listing, abouts: Sequence[About]) -> tuple[ClassMap, NDArray[np.int32]]:
     """The classes of the models that name them, where those hold the set's; else the set's own.
 
     Never by which models happen to run together: models that name other classes are refused, and
     so is one without names beside one that knows more classes than the set has.
     """
-    own = ClassMap(
-        tuple(listing.classes),
-        tuple(listing.class_names),
-        tuple((i,) for i in range(len(listing.classes))),
-    )
+    own, own_place = _own(listing)
     named = [a for a in abouts if a.classes is not None]
     kinds = {tuple(sorted(c.casefold() for c in a.classes or ())) for a in named}
     if len(kinds) > 1:
@@ -234,10 +239,10 @@ def _by_name(listing: Listing, abouts: Sequence[About]) -> tuple[ClassMap, NDArr
             0, np.int32
         )
     if classes is None:
-        return own, np.arange(len(listing.classes), dtype=np.int32)
+        return own, own_place
     position = {c.casefold(): i for i, c in enumerate(classes)}
     if not all(c.casefold() in position for c in listing.classes):
-        return own, np.arange(len(listing.classes), dtype=np.int32)
+        return own, own_place
     place = np.array([position[c.casefold()] for c in listing.classes], np.int32)
     pretty = dict(zip(place.tolist(), listing.class_names, strict=True))
     names = tuple(pretty.get(i, c) for i, c in enumerate(classes))
