@@ -41,7 +41,7 @@ def main() -> None:
 
 def compare(target: str, uris: list[str], limit: int, place: Path) -> None:
     sets = merged([parse_target(target)])
-    study = Study(tuple(WantedModel(u) for u in uris), sets, "", limit=limit)
+    study = Study(tuple(WantedModel(u) for u in uris), sets, limit=limit)
     answers, seconds = [], []
     for precision in ("float32", "bfloat16"):
         wanted = replace(study, store=str(place / precision), precision=precision)
