@@ -186,3 +186,49 @@ def test_a_run_under_a_wrong_order_says_so(here: Path) -> None:
     done = heldout("run", "squares=images", "-m", WRONG, cwd=here)
     assert done.returncode == 0, done.stderr
     assert "`heldout check` looks closer" in " ".join(done.stdout.split())
+
+
+def test_a_store_in_a_test_sets_folder_is_refused(here: Path) -> None:
+    done = heldout("run", "squares=images", "-m", ONE, "--store", "images", cwd=here)
+    assert done.returncode == 2
+    assert "would lie in the folder of test set" in " ".join(done.stderr.split())
+    assert not (here / "images/heldout.json").exists()
+
+
+def test_the_store_of_a_flag_goes_before_the_files(here: Path) -> None:
+    (here / "study.toml").write_text(
+        f"store = 'rows'\n[[model]]\nuri = '{ONE}'\n"
+        "[[test-set]]\nname = 'squares'\npath = 'images'\n"
+    )
+    done = heldout("run", "study.toml", "--store", "heldout-store", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert (here / "heldout-store/heldout.json").exists()
+    assert not (here / "rows").exists()
+
+
+def test_exchanged_images_are_noticed(here: Path) -> None:
+    assert heldout("run", "squares=images", "-m", ONE, cwd=here).returncode == 0
+    tinyset.folder(here / "others", seed=5)
+    for path in (here / "others").rglob("*.png"):
+        path.replace(here / "images" / path.relative_to(here / "others"))
+    done = heldout("run", "squares=images", "-m", ONE, cwd=here)
+    assert done.returncode == 2, done.stdout
+    assert "other images" in " ".join(done.stderr.split())
+
+
+def test_an_edited_model_is_noticed(here: Path) -> None:
+    pytest.importorskip("torch", reason="needs PyTorch: make torch")
+    (here / "net.py").write_text(NET.replace("> 3", "> 99"))
+    uri = "python:net.py:net?size=8&name=net"
+    assert heldout("run", "squares=images", "-m", uri, cwd=here).returncode == 0
+    (here / "net.py").write_text(NET.replace("> 3", "> 99").replace("return self", "return -self"))
+    done = heldout("run", "squares=images", "-m", uri, cwd=here)
+    assert done.returncode == 2, done.stdout
+    assert "other weights" in " ".join(done.stderr.split())
+
+
+def test_links_to_themselves_are_unreadable_images(here: Path) -> None:
+    (here / "images/red/self.png").symlink_to("self.png")
+    done = heldout("run", "squares=images", "-m", ONE, cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert "1 image could not be read" in " ".join(done.stdout.split())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heldout.cli.options import DEFAULT_STORE, StoreOption
+from heldout.cli.options import DEFAULT_STORE
 from heldout.cli.progress import progress
 from heldout.cli.show import entries, put, say
 
@@ -35,7 +35,12 @@ def command(
         list[str] | None,
         typer.Option("--shift", help="Run every test set under this, too; blur:1-3 is three."),
     ] = None,
-    store: StoreOption = DEFAULT_STORE,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store", "-s", envvar="HELDOUT_STORE", help="The store: a folder or any fsspec URL."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan and its cost; run and store nothing.")
     ] = False,
@@ -128,7 +133,7 @@ def study_of(
     targets: list[str],
     models: list[str],
     shifts: list[str],
-    store: str,
+    store: str | None,
     given: dict[str, Any],
     *,
     need_models: bool = True,
@@ -153,14 +158,14 @@ def study_of(
             sets=merged((*study.sets, *sets), shifts),
             **given,
         )
-        return study if store == DEFAULT_STORE else replace(study, store=store)
+        return study if store is None else replace(study, store=store)
     if not sets or (need_models and not wanted):
         raise BadInput(
             "A run needs test sets and models: heldout run NAME=PATH -m URI, or a study file:"
             " heldout run study.toml. `heldout models` lists the kinds of models, `heldout"
             " testsets` the sets that are known by name."
         )
-    return Study(tuple(wanted), merged(sets, shifts), store, **given)
+    return Study(tuple(wanted), merged(sets, shifts), store or DEFAULT_STORE, **given)
 
 
 def _part(text: str | None) -> tuple[int, int] | None:
@@ -239,8 +244,8 @@ def _report(plan: Plan, done: Done, study: Study) -> None:
         say(f"Note: {note.rstrip('.')}.")
     if done.unreadable:
         say(
-            f"{len(done.unreadable):,} images could not be read; each is a row with an error and"
-            " counts as wrong:"
+            f"{_many(len(done.unreadable), 'image')} could not be read; each is a row with an error"
+            " and counts as wrong:"
         )
         for set_name, example, why in done.unreadable[:_LISTED]:
             say(f"  {set_name}: {example}: {why}")

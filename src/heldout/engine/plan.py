@@ -28,7 +28,7 @@ from heldout.testsets.class_map import ClassMap
 from heldout.testsets.reader import Listing, TestSet
 
 FORWARDS_A_SHARD = 100_000
-_LOOKED_AT = 4
+_SPREAD, _FIRST = 32, 4  # images that are looked at to know a set again
 SMALLEST_SHARD, LARGEST_SHARD = 250, 5_000
 
 
@@ -215,14 +215,15 @@ def digest_of(listing: Listing) -> str:
 def pixels_of(test_set: TestSet) -> str:
     """A digest that changes when images are exchanged under the same names, cheap to make.
 
-    From the sizes of all files where they are at hand, else from the first few images.
+    From the sizes of all files, where they are at hand, and some of the images: evenly spread ones,
+    or the first few where others are far (a compressed archive, another machine).
     """
     h = hashlib.blake2b(digest_size=8)
     sizes = getattr(test_set, "sizes", lambda: None)()
     if sizes is not None:
         h.update(np.ascontiguousarray(sizes).data)
-        return h.hexdigest()
-    few = range(min(_LOOKED_AT, len(test_set.listing.examples)))
+    n = len(test_set.listing.examples)
+    few = range(0, n, max(n // _SPREAD, 1)) if sizes is not None else range(min(_FIRST, n))
     for content in test_set.fetch(few):
         if isinstance(content, np.ndarray):
             content = content.tobytes()

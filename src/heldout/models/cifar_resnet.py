@@ -59,6 +59,12 @@ def load(rest: str, options: dict[str, str], placement: Placement) -> TorchClass
         )
     if depth is not None and depth != held:
         raise BadInput(f"'{path}' holds a CIFAR ResNet of {held} layers, not of {depth}.")
+    shape = tuple(state["linear.weight"].shape)
+    if len(shape) != 2:
+        raise BadInput(
+            f"'{path}': linear.weight has shape {shape}, not (classes, 64): these are no weights of"
+            " a CIFAR ResNet."
+        )
     outputs = int(state["linear.weight"].shape[0])
     module = network(torch, held, outputs)
     load_into(module, state, path)

@@ -139,7 +139,11 @@ def files_below(where: Place) -> Iterator[str]:
             with os.scandir(os.path.join(where.path, folder) or ".") as there:
                 for entry in there:
                     relative = f"{folder}{entry.name}"
-                    if not entry.is_dir():
+                    try:
+                        is_folder = entry.is_dir()
+                    except OSError:  # a link to itself: no folder, and no readable file either
+                        is_folder = False
+                    if not is_folder:
                         yield relative
                     elif not (entry.is_symlink() and _leads_back(entry.path)):
                         folders.append(relative + "/")
