@@ -232,3 +232,11 @@ def test_links_to_themselves_are_unreadable_images(here: Path) -> None:
     done = heldout("run", "squares=images", "-m", ONE, cwd=here)
     assert done.returncode == 0, done.stderr
     assert "1 image could not be read" in " ".join(done.stdout.split())
+
+
+def test_a_name_that_is_nearly_a_known_one_is_noted(here: Path) -> None:
+    done = heldout("run", "imagnet-val=images", "-m", ONE, cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert "'imagenet-val'isone" in "".join(done.stdout.split())  # lines break at hyphens
+    other = heldout("run", "cifar10-mine=images", "-m", ONE, cwd=here)
+    assert "isone" not in "".join(other.stdout.split())

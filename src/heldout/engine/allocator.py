@@ -1,9 +1,9 @@
 """Keeping memory between forward passes on a CPU.
 
 glibc gives every large block back to the system when it is freed, and the system clears it page by
-page when the next layer asks for it again: on a 2-core machine EfficientNet-Lite0 in batches of 32
-spent 5 seconds on that for 3 of arithmetic. Blocks from one heap that is not trimmed cost nothing:
-three times the images a second of CPU, for some hundred MB that stay with the process.
+page when the next layer asks for it again. Blocks from one heap that is not trimmed cost nothing:
+1.6 to 1.7 times the images a second of CPU (EfficientNet-Lite0, `benchmarks/allocator.py`), for
+some hundred MB that stay with the process.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -23,11 +24,12 @@ from heldout.errors import BadInput
 from heldout.images.geometry import Geometry
 from heldout.models.classifier import About
 from heldout.shifts.catalogue import parse
-from heldout.testsets.catalogue import baseline_of, known, setting_row
+from heldout.testsets.catalogue import baseline_of, known, names, setting_row
 from heldout.testsets.class_map import ClassMap
 from heldout.testsets.reader import Listing, TestSet
 
 FORWARDS_A_SHARD = 100_000
+_NEARLY = 0.92  # similarity of names that are probably a slip of the pen
 _SPREAD, _FIRST = 32, 4  # images that are looked at to know a set again
 SMALLEST_SHARD, LARGEST_SHARD = 250, 5_000
 
@@ -196,8 +198,13 @@ def _each_once(settings: Sequence[Setting]) -> list[Setting]:
 
 
 def _short(set_name: str, listing: Listing) -> list[str]:
-    """What to say of a set of a known name with another number of examples."""
+    """What to say of a set of a known name with another number of examples, or nearly that name."""
     entry, n = known(set_name), len(listing.examples)
+    near = get_close_matches(set_name, names(), 1, _NEARLY) if entry is None else []
+    if near:
+        return [
+            f"'{set_name}' is no set of the catalogue and is taken as it is; '{near[0]}' is one"
+        ]
     if entry is None or not entry.n or n == entry.n or n in entry.also_n:
         return []
     return [
