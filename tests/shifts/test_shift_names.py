@@ -75,7 +75,7 @@ def test_ranges_and_lists(text: str, expected: list[str]) -> None:
         ("noise:-0.1", "a number above 0, up to 10"),
         ("noise:0", "a number above 0, up to 10"),
         ("rotate:361", "from -360 to 360"),
-        ("brightness:-1", "from 0 to 100"),
+        ("brightness-factor:-1", "from 0 to 100"),
         ("noise:" + "9" * 400, "a number above 0"),
         ("jpeg", "a number is missing"),
         ("jpeg:", "a number is missing"),
@@ -110,9 +110,9 @@ def test_unknown_shifts_get_near_names() -> None:
     """A mistyped name is answered with near ones, an unknown one with what there is."""
     with pytest.raises(NotFound, match="Did you mean 'greyscale'"):
         parse("grayscale")
-    with pytest.raises(NotFound, match="resize") as caught:
-        parse("fog:3")
-    assert "fog" in str(caught.value)
+    with pytest.raises(NotFound, match="blur") as caught:
+        parse("mist:3")
+    assert "mist" in str(caught.value)
 
 
 _PLUGIN = """

@@ -18,7 +18,7 @@ from heldout.errors import BadInput
 from heldout.shifts.catalogue import expand, find, names, parse, shifted
 from heldout.shifts.shift import generator
 
-ALL = ["resize:6", "jpeg:30", "greyscale", "brightness:0.5", "contrast:0.4", "rotate:10",
+ALL = ["resize:6", "jpeg:30", "greyscale", "brightness-factor:0.5", "contrast-factor:0.4", "rotate:10",
        "rotate:180", "blur:1.3", "noise:0.1", "noise:0.1+jpeg:30",
        "rotate:5+blur:1+noise:0.02"]  # fmt: skip
 RNG = np.random.default_rng(0)
@@ -212,8 +212,8 @@ def test_brightness_and_contrast_are_pillows(factor: float) -> None:
     image = picture(31, 17)
     pillow = Image.fromarray(image)
     for name, oracle in (
-        ("brightness", ImageEnhance.Brightness),
-        ("contrast", ImageEnhance.Contrast),
+        ("brightness-factor", ImageEnhance.Brightness),
+        ("contrast-factor", ImageEnhance.Contrast),
     ):
         expected = np.asarray(oracle(pillow).enhance(factor)).astype(int)
         assert np.abs(under(f"{name}:{factor}", image).astype(int) - expected).max() <= 1

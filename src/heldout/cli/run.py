@@ -33,7 +33,7 @@ def command(
     ] = None,
     shifts: Annotated[
         list[str] | None,
-        typer.Option("--shift", help="Run every test set under this, too; blur:1-3 is three."),
+        typer.Option("--shift", help="Run every test set under this, too: blur:1-3, imagenet-c."),
     ] = None,
     store: Annotated[
         str | None,
@@ -64,6 +64,13 @@ def command(
     ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Seed of random shifts; 0 by default.", min=0)
+    ] = None,
+    jpeg: Annotated[
+        int | None,
+        typer.Option("--jpeg", help="Compress corrupted images so, as published: 85.", min=1),
+    ] = None,
+    frost: Annotated[
+        str | None, typer.Option("--frost", help="Folder with the photographs for frost.")
     ] = None,
     exif: Annotated[
         bool, typer.Option("--exif", help="Turn images as EXIF says; the field does not.")
@@ -103,6 +110,8 @@ def command(
         "device": device,
         "precision": precision,
         "seed": seed,
+        "jpeg": jpeg,
+        "frost": frost,
     }
     switches = {"exif": exif or None, "scores": scores or None}
     given = {k: v for k, v in (flags | switches).items() if v is not None}

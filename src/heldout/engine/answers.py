@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from heldout.engine.pictures import Pictures, Pixels, under
+from heldout.engine.pictures import Pictures, Pixels, View, under
 from heldout.engine.plan import Plan, Setting, Shard
 from heldout.engine.scoring import Rows, rows_of
+from heldout.engine.stream import in_order
 from heldout.errors import BadInput
 from heldout.models.classifier import Classifier, OutOfMemory
 
@@ -24,6 +25,16 @@ class Batch:
     shard: Shard
     rows: tuple[int, ...]
     last: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """Pictures of one size under one shift, and the models and settings that want them."""
+
+    shift: str
+    settings: Sequence[Setting]
+    models: Sequence[str]
+    view: View
 
 
 Found = tuple[tuple[int, ...], Rows]
@@ -50,26 +61,38 @@ def batches_of(shard: Shard, size: int) -> list[Batch]:
     return [Batch(shard, rows[i : i + size], i + size >= len(rows)) for i in starts]
 
 
-def answers(plan: Plan, models: Models, batch: Batch, seen: Pictures) -> Answers:
-    """Run all models of the shard on a batch's pictures, under all its shifts."""
+def answers(
+    plan: Plan, models: Models, batch: Batch, seen: Pictures, *, shifting: int = 0
+) -> Answers:
+    """Run all models of the shard on a batch's pictures, under all its shifts.
+
+    shifting: threads that shift pictures while others are in the models; 0: this thread does both.
+    """
     shard = batch.shard
     here = frozenset(batch.rows)
     out = Answers(images=len(batch.rows))
     out.predictions = sum(len(e.models) * len(here.intersection(e.rows)) for e in shard.entries)
     ids = plan.sets[shard.set_name].listing.examples
+    work: list[_Work] = []
     for geometry, views in seen.views.items():
         for name in _models(plan, shard, [plan.setting(s) for s in shard.settings], geometry):
             if seen.errors[geometry]:
                 out.errors[name] = seen.errors[geometry]
         for shift, settings in _by_shift(plan, shard).items():
             wanted = _models(plan, shard, settings, geometry)
-            for view in views if wanted else ():
-                shown = under(view.pixels, shift, plan.study.seed, [ids[i] for i in view.rows])
-                for name in wanted:
-                    scores = in_halves(models(name), shown)
-                    for setting in settings:
-                        if name in shard.models_of(setting.name):
-                            _score(plan, shard, view.rows, setting, name, scores, out)
+            work += [_Work(shift, settings, wanted, view) for view in views if wanted]
+
+    def shifted(one: _Work) -> Pixels:
+        examples = [ids[i] for i in one.view.rows]
+        return under(one.view.pixels, one.shift, plan.study.seed, examples)
+
+    pictures = in_order(shifted, work, shifting, ahead=shifting) if shifting else None
+    for one, shown in pictures or ((one, shifted(one)) for one in work):
+        for name in one.models:
+            scores = in_halves(models(name), shown)
+            for setting in one.settings:
+                if name in shard.models_of(setting.name):
+                    _score(plan, shard, one.view.rows, setting, name, scores, out)
     return out
 
 

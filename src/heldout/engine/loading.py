@@ -12,6 +12,7 @@ from heldout.engine.study import Study
 from heldout.errors import BadInput
 from heldout.models.adapters import load
 from heldout.models.classifier import About, Classifier, Placement
+from heldout.shifts import frost_folder
 from heldout.testsets.opening import open_test_set
 from heldout.testsets.reader import TestSet
 
@@ -72,7 +73,11 @@ def on_gpu(device: str) -> bool:
 
 
 def opened(study: Study) -> dict[str, TestSet]:
-    """The study's test sets by name. Raises BadInput for ids that no file can hold."""
+    """The study's test sets by name, and its photographs of frost at hand in this process.
+
+    Raises BadInput for ids that no file can hold.
+    """
+    frost_folder.use(study.frost)
     sets = {s.name: open_test_set(s.source, set_name=s.name) for s in study.sets}
     for name, test_set in sets.items():
         for example in test_set.listing.examples:

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heldout.engine.corruption import shift_facts, state_of
 from heldout.engine.matching import described, outputs_map
 from heldout.engine.scale import OUTSIDE, Scale, list_name, scale_of
-from heldout.engine.study import CLEAN, Study, WantedSet
+from heldout.engine.study import CLEAN, Study, WantedSet, shifts_of
 from heldout.errors import BadInput
 from heldout.images.geometry import Geometry
 from heldout.models.classifier import About
@@ -171,7 +172,7 @@ def make_plan(
                 raise BadInput(
                     f"Test set '{_said(wanted.name, chosen)}' has no example of those classes."
                 )
-            for shift in [t for c, t in wanted.pairs if c == chosen] or [CLEAN]:
+            for shift in shifts_of(study, wanted, chosen):
                 settings.append(
                     _setting(
                         study, wanted, chosen, shift, listing, scale, rows, abouts, pixels, notes
@@ -270,14 +271,18 @@ def _setting(
     notes: list[str],
 ) -> Setting:
     text = "" if shift == CLEAN else shift
+    state = state_of(text)
     maps: dict[str, ClassMap] = {}
     facts: dict[str, dict[str, str]] = {}
     for name, about in abouts.items():
         maps[name], said = outputs_map(scale, about, wanted.name)
         notes += said
         facts[name] = {"images": pixels, **_facts(study, about, scale, maps[name], text)}
+        if state:
+            facts[name]["photographs"] = state
     whole = len(rows) == int((scale.label != OUTSIDE).sum())
     row = dict(setting_row(wanted.name, list_name(chosen) or None, text or None, len(rows)))
+    row |= shift_facts(text)
     if not whole:
         row["n"] = len(rows)
     marks = {name: _mark(found) for name, found in facts.items()}

@@ -20,6 +20,7 @@ from heldout.engine.study import Study
 from heldout.errors import BadInput
 from heldout.images.decode import Decoding
 from heldout.images.geometry import Geometry
+from heldout.shifts.opencv import one_thread
 from heldout.store.read import Store
 from heldout.testsets.catalogue import known
 
@@ -138,6 +139,8 @@ def computed(
     workers = study.workers or cores()
     if not on_gpu(study.device):
         keep_memory()
+    if any(s.shift for s in plan.settings):
+        one_thread()  # the workers are the threads
 
     def prepare(batch: Batch) -> Pictures:
         entry = known(batch.shard.set_name)
@@ -154,7 +157,7 @@ def computed(
     results: Iterable[tuple[Batch, Answers]]
     if feed:
         ready = in_order(prepare, batches, workers, ahead=workers + 2)
-        results = ((b, answers(plan, models, b, seen)) for b, seen in ready)
+        results = ((b, answers(plan, models, b, seen, shifting=workers)) for b, seen in ready)
     else:
         results = in_order(whole, batches, workers, ahead=workers + 1)
     collected: Collected | None = None

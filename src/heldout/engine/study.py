@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from heldout.errors import BadInput, not_found
-from heldout.shifts.catalogue import expand
+from heldout.shifts.catalogue import expand, groups, names, on_disk, with_photographs
 from heldout.testsets.catalogue import known
 from heldout.testsets.opening import Source, parse_options
 
@@ -51,6 +51,8 @@ class Study:
     (0: chosen by the plan from the numbers of models and settings). workers: threads (0: one a
     core). batch_size: images a forward pass (0: 16 on a CPU, 64 of small images; 256 on a GPU).
     baselines: add the class-matched clean settings. scores: store every class's score, too.
+    jpeg: corrupted images are compressed at that quality, as published files are (0: not). frost:
+    the folder with the photographs for frost ('': textures of our own).
     """
 
     models: tuple[WantedModel, ...]
@@ -66,6 +68,8 @@ class Study:
     exif: bool = False
     baselines: bool = True
     scores: bool = False
+    jpeg: int = 0
+    frost: str = ""
 
     def __post_init__(self) -> None:
         for name in ("limit", "shard_size", "batch_size", "workers", "seed"):
@@ -79,20 +83,32 @@ class Study:
                 )
             if not s.source.path or not s.pairs:
                 raise BadInput(f"Test set '{s.name}' has no {'path' if s.pairs else 'shift'}.")
+        if not 0 <= self.jpeg <= 100:
+            raise BadInput(f"jpeg is a quality from 1 to 100, not {self.jpeg}; leave it out.")
         if not self.store:
             raise BadInput("The store has no name: give --store, or leave it out.")
         if self.precision not in PRECISIONS:
             raise not_found("precision", self.precision, PRECISIONS, "heldout")
-        for what, names in (
+        for what, given in (
             ("model", [m.name for m in self.models if m.name]),
             ("model URI", [f"{m.uri} {m.name}" for m in self.models]),
             ("test set", [s.name for s in self.sets]),
         ):
-            twice = next((n for i, n in enumerate(names) if n in names[:i]), None)
+            twice = next((n for i, n in enumerate(given) if n in given[:i]), None)
             if twice is not None:
                 raise BadInput(
                     f"The {what} '{twice.strip()}' is there twice; leave one out or rename it."
                 )
+
+
+def shifts_of(study: Study, wanted: WantedSet, chosen: str) -> list[str]:
+    """The shifts of a set's class list as they are run: on disk, with photographs, if asked."""
+    texts = [shift for c, shift in wanted.pairs if c == chosen] or [CLEAN]
+    if study.frost:
+        texts = with_photographs(texts)
+    if study.jpeg:
+        texts = on_disk(texts, study.jpeg)
+    return list(dict.fromkeys(texts))
 
 
 def parse_target(text: str) -> WantedSet:
@@ -166,9 +182,8 @@ def _trailing_shift(path: str) -> tuple[str, str]:
     head, slash, tail = plain.rpartition("/")
     looks = re.fullmatch(r"[a-z][\w.-]*(:[\d.,-]+)?(\+[a-z][\w.-]*(:[\d.]+)?)*", tail)
     if not slash or not looks or os.path.exists(plain) or (":" not in tail and "+" not in tail):
-        from heldout.shifts.catalogue import names
-
-        if not slash or tail not in names() or os.path.exists(plain):
+        word = tail in names() or (tail in groups() and os.path.exists(head))
+        if not slash or not word or os.path.exists(plain):
             return path, ""
     return head + mark + options, tail
 

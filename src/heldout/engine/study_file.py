@@ -41,6 +41,8 @@ _TOP = {
     "exif": _YES,
     "baselines": _YES,
     "scores": _YES,
+    "jpeg": _WHOLE,
+    "frost": _TEXT,
     "model": _Key((list,), "one or more [[model]] tables"),
     "test-set": _Key((list,), "one or more [[test-set]] tables"),
 }

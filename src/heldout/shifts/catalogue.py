@@ -1,32 +1,30 @@
-"""The table of shifts, and the texts that name them: `noise:0.1+jpeg:30`, `blur:1-3`.
-
-Further shifts come from installed packages, as entry points of the group `heldout.shifts`: the name
-is the shift's and the value a `heldout.shifts.shift.Shift`.
-"""
+"""The texts that name shifts: `noise:0.1+jpeg:30`, `blur:1-3`, `imagenet-c`."""
 
 from __future__ import annotations
 
 import itertools
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 
-from heldout.errors import BadInput, not_found
+from heldout.errors import BadInput
+from heldout.shifts.families import find, groups, names
 from heldout.shifts.shift import Image, Shift, checked, generator
 
-GROUP = "heldout.shifts"
-_MODULES = {
-    "resize": "heldout.shifts.size",
-    "jpeg": "heldout.shifts.jpeg",
-    "greyscale": "heldout.shifts.colour",
-    "brightness": "heldout.shifts.colour",
-    "contrast": "heldout.shifts.colour",
-    "rotate": "heldout.shifts.rotation",
-    "blur": "heldout.shifts.blur",
-    "noise": "heldout.shifts.noise",
-}
+__all__ = [
+    "Applied",
+    "Step",
+    "expand",
+    "find",
+    "groups",
+    "names",
+    "on_disk",
+    "parse",
+    "shifted",
+    "with_photographs",
+]
+
 _NUMBER = r"-?(?:\d+\.?\d*|\.\d+)"
 _RANGE = re.compile(rf"({_NUMBER})-({_NUMBER})")
 _MOST = 1000
@@ -34,11 +32,16 @@ _MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One shift of a chain with its number; `text` is the chain up to and with it."""
+    """One shift of a chain with its number.
+
+    text: the chain up to and with it. stream: what names its random numbers; shifts that share them
+    at every number leave the number out.
+    """
 
     shift: Shift
     number: float
     text: str
+    stream: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,33 +61,6 @@ class Applied:
         return ", then ".join(step.shift.says(step.number) for step in self.steps)
 
 
-def names() -> list[str]:
-    """The names of all shifts, those of this package first. Nothing is imported."""
-    return [*_MODULES, *sorted(set(_plugins()) - set(_MODULES))]
-
-
-def find(name: str) -> Shift:
-    """The shift of that name. Raises NotFound with near matches, BadInput for a broken plugin."""
-    if name in _MODULES:
-        module = import_module(_MODULES[name])
-        shifts: tuple[Shift, ...] = module.SHIFTS
-        return next(s for s in shifts if s.name == name)
-    plugins = _plugins()
-    if name not in plugins:
-        raise not_found("shift", name, names(), "heldout")
-    where = f"The shift '{name}' ({plugins[name].value}), which another package brings,"
-    try:
-        shift = plugins[name].load()
-    except Exception as error:
-        raise BadInput(
-            f"{where} cannot be loaded: {type(error).__name__}: {error}. Update or remove that"
-            " package."
-        ) from error
-    if not isinstance(shift, Shift) or shift.name != name:
-        raise BadInput(f"{where} is not a Shift of that name. Update or remove that package.")
-    return shift
-
-
 def parse(text: str) -> Applied:
     """One shift or a chain of them, from its text.
 
@@ -98,7 +74,8 @@ def parse(text: str) -> Applied:
     for part in _chain(text, text):
         shift, number = _step(part, text)
         before = f"{steps[-1].text}+" if steps else ""
-        steps.append(Step(shift, number, before + shift.text(number)))
+        stream = before + (shift.name if shift.shares else shift.text(number))
+        steps.append(Step(shift, number, before + shift.text(number), stream))
     return Applied(steps[-1].text, tuple(steps))
 
 
@@ -106,12 +83,15 @@ def expand(text: str) -> list[str]:
     """The canonical texts of all shifts that a text means, each once, in order.
 
     `blur:1-3` are all whole numbers from 1 to 3, `jpeg:10,30` two numbers; after a comma a further
-    shift may stand as well. In a chain every combination is meant. Raises what `parse` raises.
+    shift may stand as well. A word such as `imagenet-c` are its members, and `imagenet-c:3` those
+    with that number. In a chain every combination is meant. Raises what `parse` raises.
 
     >>> expand("blur:1-3,jpeg:30")
     ['blur:1', 'blur:2', 'blur:3', 'jpeg:30']
     >>> expand("noise:0.1+jpeg:10,30")
     ['noise:0.1+jpeg:10', 'noise:0.1+jpeg:30']
+    >>> len(expand("imagenet-c")), expand("imagenet-c-extra:3")[0]
+    (75, 'speckle_noise:3')
     """
     found: dict[str, None] = {}
     for chain in _alternatives(text):
@@ -122,6 +102,30 @@ def expand(text: str) -> list[str]:
     return list(found)
 
 
+def on_disk(texts: Iterable[str], quality: int) -> list[str]:
+    """The texts with JPEG compression after every corruption, as published files have it.
+
+    What is no corruption stays as it is, and so does what ends in JPEG compression already.
+
+    >>> on_disk(["clean", "fog:3", "blur:1", "fog:3+jpeg:50"], 85)
+    ['clean', 'fog:3+jpeg:85', 'blur:1', 'fog:3+jpeg:50']
+    """
+    return [f"{t}+jpeg:{quality}" if _corrupts(t) and "+jpeg:" not in t else t for t in texts]
+
+
+def with_photographs(texts: Iterable[str]) -> list[str]:
+    """The texts with `frost_photographs` in the place of `frost`.
+
+    >>> with_photographs(["frost:3", "imagecorruptions.frost:1+jpeg:85", "fog:3"])
+    ['frost_photographs:3', 'imagecorruptions.frost_photographs:1+jpeg:85', 'fog:3']
+    """
+    return [re.sub(r"(^|[+.])frost:", r"\1frost_photographs:", t) for t in texts]
+
+
+def _corrupts(text: str) -> bool:
+    return text != "clean" and parse(text).steps[-1].shift.group == "corruption"
+
+
 def shifted(image: Image, applied: Applied, seed: int, example: str) -> Image:
     """The image (h, w, 3) uint8 under a shift: a new array of the same shape, C-contiguous.
 
@@ -130,7 +134,7 @@ def shifted(image: Image, applied: Applied, seed: int, example: str) -> Image:
     """
     now = checked(image)
     for step in applied.steps:
-        rng = generator(seed, step.text, example)
+        rng = generator(seed, step.stream, example)
         new = step.shift.apply(now, step.number, rng)
         if new.dtype != now.dtype or new.shape != now.shape:
             raise BadInput(
@@ -153,6 +157,8 @@ def _chain(chain: str, text: str) -> list[str]:
 
 def _step(part: str, text: str) -> tuple[Shift, float]:
     name, colon, number = part.partition(":")
+    if name.strip() in groups():
+        raise BadInput(f"'{text}' means several shifts, and one is wanted here.")
     shift = find(name.strip())
     number = number.strip()
     if not shift.numbered:
@@ -178,26 +184,51 @@ def _step(part: str, text: str) -> tuple[Shift, float]:
 def _alternatives(text: str) -> list[list[list[str]]]:
     """For every chain in a text, for every one of its steps, all texts that it means."""
     chains: list[list[list[str]]] = []
+    last = ""  # the shift or group that a further number after a comma belongs to
     for item in text.split(","):
         one = item.strip()
         if chains and (re.fullmatch(_NUMBER, one) or _RANGE.fullmatch(one)):
-            last = chains[-1][-1]
-            last += _numbers(last[0].partition(":")[0], one, text)
+            chains[-1][-1] += _meant(last, one, text)
             continue
         steps = []
         for part in _chain(one, text):
-            name, _, number = part.partition(":")
-            ranged = _RANGE.fullmatch(number.strip())
-            steps.append(_numbers(name, number.strip(), text) if ranged else [part])
+            last, colon, number = (piece.strip() for piece in part.partition(":"))
+            several = last in groups() or _RANGE.fullmatch(number)
+            steps.append(_meant(last, number, text, colon) if several else [part])
         chains.append(steps)
     return chains
 
 
-def _numbers(name: str, number: str, text: str) -> list[str]:
-    """`blur` and `1-3` as blur:1, blur:2, blur:3."""
+def _meant(name: str, number: str, text: str, colon: str = ":") -> list[str]:
+    """`blur` and `1-3` as blur:1, blur:2, blur:3; `imagenet-c` and `3` as its members at 3."""
+    numbers = _numbers(number, text) if colon else []
+    group = groups().get(name)
+    if group is None:
+        return [f"{name}:{n}" for n in numbers]
+    if not colon:
+        return list(group.members)
+    there = [(member, member.partition(":")[2]) for member in group.members]
+    found = []
+    for wanted in numbers:
+        at = [member for member, own in there if own and _same(own, wanted)]
+        if not at:
+            raise BadInput(
+                f"'{text}': no shift of the group '{name}' has the number '{wanted}'. It goes from"
+                f" {group.members[0]} to {group.members[-1]}."
+            )
+        found += at
+    return found
+
+
+def _same(own: str, wanted: str) -> bool:
+    return bool(re.fullmatch(_NUMBER, wanted)) and float(own) == float(wanted)
+
+
+def _numbers(number: str, text: str) -> list[str]:
+    """`1-3` as 1, 2, 3; any other number as it is."""
     ends = _RANGE.fullmatch(number)
     if ends is None:
-        return [f"{name}:{number}"]
+        return [number]
     low, high = (float(e) for e in ends.groups())
     if low != int(low) or high != int(high) or low > high:
         raise BadInput(
@@ -206,8 +237,4 @@ def _numbers(name: str, number: str, text: str) -> list[str]:
         )
     if high - low >= _MOST:
         raise BadInput(f"'{text}' means more than {_MOST} shifts; name fewer at once.")
-    return [f"{name}:{i}" for i in range(int(low), int(high) + 1)]
-
-
-def _plugins() -> dict[str, EntryPoint]:
-    return {e.name: e for e in entry_points(group=GROUP)}
+    return [str(i) for i in range(int(low), int(high) + 1)]

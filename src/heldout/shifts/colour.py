@@ -1,4 +1,4 @@
-"""Colour: `greyscale`, `brightness:0.5`, `contrast:0.5`."""
+"""Colour: `greyscale`, `brightness-factor:0.5`, `contrast-factor:0.5`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import numpy as np
 
 from heldout.shifts.shift import Image, Shift, between, checked, no_number, number_text
 
-_BRIGHTNESS, _CHECK_BRIGHTNESS = between("brightness", "factor on every value", 0, 100)
-_CONTRAST, _CHECK_CONTRAST = between("contrast", "factor on the distance from the mean", 0, 100)
+_BRIGHTNESS, _CHECK_BRIGHTNESS = between("brightness-factor", "factor on every value", 0, 100)
+_CONTRAST, _CHECK_CONTRAST = between(
+    "contrast-factor", "factor on the distance from the mean", 0, 100
+)
 _LEVELS = np.arange(256, dtype=np.float64)
 
 
@@ -46,7 +48,7 @@ def _mapped(image: Image, table: np.ndarray[tuple[int], np.dtype[np.float64]]) -
 SHIFTS = (
     Shift("greyscale", "greyscale (BT.601 luma)", False, "", greyscale, no_number),
     Shift(
-        "brightness",
+        "brightness-factor",
         "every value times a factor",
         False,
         _BRIGHTNESS,
@@ -55,7 +57,7 @@ SHIFTS = (
         words=lambda n: f"brightness times {number_text(n)}",
     ),
     Shift(
-        "contrast",
+        "contrast-factor",
         "every value nearer to the image's mean, or further from it",
         False,
         _CONTRAST,

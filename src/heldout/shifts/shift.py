@@ -26,6 +26,10 @@ class Shift:
     which numbers there are, in words; "" for a shift without a number. check: raises BadInput for a
     number that makes no sense. family: shifts that belong together (those of one benchmark).
     words: what it does at one number, for people; without it that is made from `about`.
+    group: what settings under it count as in the store ('synthetic', 'corruption', 'distortion',
+    'perturbation'), and kind: their `corruption` there, where that is not the name. shares: the
+    same random numbers at every number, as the frames of one sequence have them. state: a text
+    that changes with whatever decides the result besides (a folder of photographs).
     """
 
     name: str
@@ -36,6 +40,10 @@ class Shift:
     check: Callable[[float], None]
     family: str = "simple"
     words: Callable[[float], str] | None = None
+    group: str = "synthetic"
+    kind: str = ""
+    shares: bool = False
+    state: Callable[[], str] | None = None
 
     @property
     def numbered(self) -> bool:
@@ -82,10 +90,14 @@ def checked(image: Any) -> Image:
         raise BadInput(f"A shift takes an array of (h, w, 3) uint8, not a {type(image).__name__}.")
     if image.dtype != np.uint8:
         raise BadInput(
-            f"A shift takes values from 0 to 255 as uint8, but the image has {image.dtype}."
+            f"A shift takes values from 0 to 255 as uint8, but the image has {image.dtype}. Values"
+            " from 0 to 1 become that by np.rint(255 * image).astype(np.uint8)."
         )
     if image.ndim != 3 or image.shape[2] != 3:
-        raise BadInput(f"A shift takes an RGB image (h, w, 3), but this one has {image.shape}.")
+        raise BadInput(
+            f"A shift takes an RGB image (h, w, 3), but this one has {image.shape}. With Pillow,"
+            " np.array(picture.convert('RGB')) is one, from a grey or transparent picture too."
+        )
     if not image.size:
         raise BadInput(f"A shift takes an image with pixels, but this one has {image.shape}.")
     return np.ascontiguousarray(image)
@@ -118,3 +130,12 @@ def between(
 
 def no_number(number: float) -> None:
     """The check of a shift without a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A word for many shifts: `imagenet-c` are 75. members: their texts, such as `fog:3`."""
+
+    name: str
+    about: str
+    members: tuple[str, ...]
