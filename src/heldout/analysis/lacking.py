@@ -75,12 +75,21 @@ def why_missing(lacking: Lacking) -> str:
 
 
 def lacking_notes(lacking: Lacking, *, scored: bool = False) -> list[str]:
-    """A sentence a setting: which models lack rows. scored: they are scored all the same."""
+    """Which models lack rows, a sentence for all settings that lack the same.
+
+    scored: they are scored all the same.
+    """
+    by_setting: dict[str, dict[str, tuple[int, int]]] = {}
+    for (model, setting), counts in lacking.items():
+        by_setting.setdefault(setting, {})[model] = counts
+    alike: dict[tuple[tuple[str, tuple[int, int]], ...], list[str]] = {}
+    for setting, found in by_setting.items():
+        alike.setdefault(tuple(found.items()), []).append(setting)
     notes = []
-    for setting in dict.fromkeys(s for _, s in lacking):
-        mine = only(lacking, settings=[setting])
+    for same, settings in alike.items():
+        mine = dict(same)
         total = next(iter(mine.values()))[1]
-        has = [f"{m} has {there:,}" for (m, _), (there, _) in mine.items()]
+        has = [f"{m} has {there:,}" for m, (there, _) in mine.items()]
         one = len(mine) == 1
         fate = (
             f"{'is' if one else 'are'} scored over the rows {'it has' if one else 'they have'}."
@@ -93,8 +102,20 @@ def lacking_notes(lacking: Lacking, *, scored: bool = False) -> list[str]:
             else f"{len(mine)} models lack rows of the {how_many(total, 'example')}"
             f" ({named(has)}); they"
         )
-        notes.append(f"Setting '{setting}': {who} {fate}")
+        notes.append(f"{_settings(settings)}: {who} {fate}")
     return notes
+
+
+def _settings(names: Sequence[str]) -> str:
+    """`Setting 'a'`, `Settings 'a' and 'b'`, `Settings 'a', 'b' and 74 more`."""
+    if len(names) == 1:
+        return f"Setting '{names[0]}'"
+    first = f"Settings '{names[0]}'"
+    return (
+        f"{first} and '{names[1]}'"
+        if len(names) == 2
+        else (f"{first}, '{names[1]}' and {len(names) - 2:,} more")
+    )
 
 
 def unanswered_notes(seen: Correctness, models: Sequence[str] | None = None) -> list[str]:

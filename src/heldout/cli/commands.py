@@ -10,11 +10,13 @@ from heldout.cli import (
     compare,
     demo,
     doctor,
+    flips,
     frames,
     gap,
     importing,
     info,
     line,
+    mce,
     models,
     power,
     report,
@@ -35,7 +37,7 @@ def add(app: typer.Typer) -> None:
     app.command("check")(check.command)
     app.command("testsets")(testsets.command)
     app.command("models")(models.command)
-    app.command("shifts")(shifts.command)
+    app.add_typer(shifts.app, name="shifts")
     app.command("import")(importing.command)
     app.command("info")(info.command)
     app.command("doctor")(doctor.command)
@@ -47,6 +49,8 @@ def add(app: typer.Typer) -> None:
     app.command("similarity")(similarity.command)
     app.command("power")(power.command)
     app.command("frames")(frames.command)
+    app.command("mce")(mce.command)
+    app.command("flips")(flips.command)
     app.command("report")(report.command)
     app.command("compact")(compact.command)
     app.command("schema")(schema.command)

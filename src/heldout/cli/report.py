@@ -38,6 +38,10 @@ def command(
         str | None,
         typer.Option("--figures", help="Also write figures (SVG, PDF, PNG) and LaTeX tables here."),
     ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option("--image", help="A picture to show under every corruption and severity."),
+    ] = None,
     metric: MetricOption = "top-1",
     level: LevelOption = 0.95,
     seed: SeedOption = 0,
@@ -69,6 +73,7 @@ def command(
             metric=metric,
             level=level,
             seed=seed,
+            image=image,
         )
         step("the figures", 0.7)
         files = (

@@ -237,7 +237,7 @@ def _dry_run(study: Study, replace: bool, only: tuple[int, int] | None) -> None:
 def _report(plan: Plan, done: Done, study: Study) -> None:
     """What a run did, how the models did, and what to do next."""
     from heldout.engine.diagnosis import label_order
-    from heldout.engine.summary import result_table
+    from heldout.engine.summary import corruption_tables, result_table
     from heldout.store.read import Store
 
     speed = done.predictions / done.seconds if done.seconds > 0 else 0
@@ -266,6 +266,8 @@ def _report(plan: Plan, done: Done, study: Study) -> None:
         say(f"Memory did not suffice for a whole batch of '{model}'; batches were halved.")
     table = result_table(plan, study.store)
     if table is not None:
+        put(table)
+    for table in corruption_tables(plan, study.store):
         put(table)
     here = Store.open(study.store)
     for finding in label_order(here, plan):

@@ -24,6 +24,8 @@ _MODULES = (
     "heldout.shifts.blur",
     "heldout.shifts.noise",
     "heldout.shifts.imagenet_c",
+    "heldout.shifts.geirhos",
+    "heldout.shifts.perturbations.shifts",
 )
 
 

@@ -1,0 +1,110 @@
+"""Flip probability and top-5 distance: against loops over whole rankings, and published numbers."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heldout.analysis.flips import ALEXNET
+from heldout.errors import BadInput
+from heldout.stats.flips import FARTHEST, Reference, flip_rates, mean_ratio, top5_distances
+from heldout.stats.weighted import mean_of_ratios
+from realdata import published
+
+
+def by_ranking(scores: np.ndarray, reference: Reference) -> tuple[list[float], list[float]]:
+    """Flip rate and top-5 distance of every sequence from the scores (n, frames, classes)."""
+    flips, distances = [], []
+    for sequence in scores:
+        ranks = [{c: place for place, c in enumerate(np.argsort(-s), 1)} for s in sequence]
+        changed, moved = [], []
+        for j in range(1, len(ranks)):
+            before = ranks[j - 1] if reference == "previous" else ranks[0]
+            order = sorted(before, key=lambda c: before[c])
+            changed.append(order[0] != min(ranks[j], key=lambda c: ranks[j][c]))
+            moved.append(
+                sum(abs(min(i - 1, 5) - min(ranks[j][order[i - 1]] - 1, 5)) for i in range(1, 6))
+            )
+        flips.append(float(np.mean(changed)))
+        distances.append(float(np.mean(moved)))
+    return flips, distances
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(
+    st.integers(0, 10_000),
+    st.integers(2, 6),
+    st.integers(5, 12),
+    st.sampled_from(["previous", "first"]),
+    st.floats(0, 3),
+)
+def test_as_the_whole_rankings_say(
+    seed: int, frames: int, classes: int, reference: Reference, steady: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(4, frames, classes)) + steady * rng.normal(size=(4, 1, classes))
+    top5 = np.argsort(-scores, axis=2)[:, :, :5]
+    flips, distances = by_ranking(scores, reference)
+    assert flip_rates(top5[:, :, 0], reference) == pytest.approx(flips)
+    assert top5_distances(top5, reference) == pytest.approx(distances)
+    both = np.stack([top5, top5[::-1]])
+    assert top5_distances(both, reference)[1] == pytest.approx(distances[::-1])
+
+
+def test_ends_of_the_scales() -> None:
+    same = np.tile(np.arange(5), (1, 31, 1))
+    assert top5_distances(same) == 0
+    assert flip_rates(same[:, :, 0]) == 0
+    other = same.copy()
+    other[:, 1::2] += 5
+    assert top5_distances(other) == FARTHEST
+    assert flip_rates(other[:, :, 0]) == 1
+    assert top5_distances(other, "first") == FARTHEST / 2
+    assert flip_rates([[0, 1, 0, 1, 0]], "first") == 0.5
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("model", ["resnext101_32x8d", "resnext101_32x48d_wsl"])
+def test_published_mean_flip_rates(model: str) -> None:
+    """mFR of published flip probabilities to all digits, with AlexNet's as this package has it."""
+    facts = json.loads(published("corruptions-constants.json").read_text())
+    assert facts["alexnet_flip_prob_from_memory"] == ALEXNET
+    assert list(ALEXNET) == facts["imagenet_p_order"]
+    rows = facts["golden_imagenet_p"][model]
+    fp = [rows[kind]["flip_prob"] for kind in ALEXNET]
+    assert mean_ratio(fp, list(ALEXNET.values())) == pytest.approx(
+        facts["golden_mfr"][model], rel=1e-14
+    )
+    swapped = [fp[1], fp[0], *fp[2:]]
+    assert mean_ratio(swapped, list(ALEXNET.values())) != pytest.approx(facts["golden_mfr"][model])
+
+
+def test_mean_ratio_is_that_of_the_sequences() -> None:
+    rng = np.random.default_rng(0)
+    values, reference = rng.random((2, 10, 50))
+    value = mean_of_ratios(values, reference)[0]
+    assert mean_ratio(values.mean(axis=1), reference.mean(axis=1)) == pytest.approx(100 * value)
+    known = np.linspace(0.1, 0.3, 10)
+    fixed = mean_of_ratios(values, np.broadcast_to(known[:, None], values.shape))[0]
+    assert mean_ratio(values.mean(axis=1), known) == pytest.approx(100 * fixed)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: flip_rates([[1], [2]]), "2 or more frames"),
+        (lambda: flip_rates([]), "2 or more frames"),
+        (lambda: flip_rates([[1, 2]], "last"), "previous or first"),
+        (lambda: top5_distances(np.zeros((3, 4, 4))), "it has 4"),
+        (lambda: top5_distances(np.zeros((4, 5))), "2 or more frames|5 best"),
+        (lambda: mean_ratio([0.1], [0.0]), "reference is 0"),
+        (lambda: mean_ratio([0.1, 0.2], [0.1]), "one value and one reference"),
+    ],
+)
+def test_bad_input(call: object, words: str) -> None:
+    with pytest.raises(BadInput, match=words):
+        call()  # type: ignore[operator]
