@@ -280,7 +280,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_done(
             return super().write(content)  # type: ignore[arg-type]
 
     monkeypatch.setattr(copier, "open", lambda path, mode: Full(path, mode), raising=False)
-    with pytest.raises(HeldoutError, match=r"is full\. The .* copies of this call stay"):
+    with pytest.raises(HeldoutError, match=r"is full; .* The \d+ copies of this call stay"):
         write_copies(order(tmp_path))
     monkeypatch.undo()
     made = images_of(files(tmp_path / "out"))
@@ -339,15 +339,15 @@ def begun(
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_at_any_moment_it_goes_on(tmp_path: Path, workers: int) -> None:
     """Every file that has its name is whole, and no worker outlives the one that began it."""
-    images = tinyset.folder(tmp_path / "images", per_class=30)
+    images = tinyset.folder(tmp_path / "images", per_class=20)
     calm = Order(Source(str(images)), str(tmp_path / "calm"), MANY, geometry=Geometry(), workers=1)
     write_copies(calm)
     expected = images_of(files(tmp_path / "calm"))
     rng = random.Random(workers)
     out = tmp_path / "out"
-    for done_before in (0, 150, 400):
+    for done_before in (0, 120, 240):
         process = begun(tmp_path, str(out), workers)
-        enough = done_before + rng.randrange(10, 140)
+        enough = done_before + rng.randrange(10, 110)
         while process.poll() is None and sum(len(f) for _, _, f in os.walk(out)) < enough + 2:
             time.sleep(0.005)
         children = _children(process.pid)
@@ -366,7 +366,7 @@ def test_killed_at_any_moment_it_goes_on(tmp_path: Path, workers: int) -> None:
 
 
 def test_two_at_once_share_the_work(tmp_path: Path) -> None:
-    images = tinyset.folder(tmp_path / "images", per_class=30)
+    images = tinyset.folder(tmp_path / "images", per_class=20)
     out = str(tmp_path / "out")
     both = [begun(tmp_path, out, 1), begun(tmp_path, out, 2)]
     counts = []
@@ -376,15 +376,15 @@ def test_two_at_once_share_the_work(tmp_path: Path) -> None:
         counts.append([int(n) for n in said.split()[1:]])
     write_copies(Order(Source(str(images)), str(tmp_path / "calm"), MANY, geometry=Geometry()))
     assert files(out) == files(tmp_path / "calm")
-    assert all(copies + there == 720 for copies, there in counts)
-    assert sum(copies for copies, _ in counts) >= 720
+    assert all(copies + there == 480 for copies, there in counts)
+    assert sum(copies for copies, _ in counts) >= 480
 
 
 def test_several_with_other_shifts_at_once_are_all_on_record(tmp_path: Path) -> None:
     """The record is read and written under a lock."""
     tinyset.folder(tmp_path / "images", per_class=2)
     out = str(tmp_path / "out")
-    texts = [f"rotate:{n}" for n in range(1, 7)]
+    texts = [f"rotate:{n}" for n in range(1, 5)]
     for process in [begun(tmp_path, out, 1, [text]) for text in texts]:
         _, wrong = process.communicate(timeout=120)
         assert process.returncode == 0, wrong

@@ -68,7 +68,16 @@ def test_ends_of_the_scales() -> None:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("model", ["resnext101_32x8d", "resnext101_32x48d_wsl"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "resnext101_32x8d",
+        "resnext101_32x8d_wsl",
+        "resnext101_32x16d_wsl",
+        "resnext101_32x32d_wsl",
+        "resnext101_32x48d_wsl",
+    ],
+)
 def test_published_mean_flip_rates(model: str) -> None:
     """mFR of published flip probabilities to all digits, with AlexNet's as this package has it."""
     facts = json.loads(published("corruptions-constants.json").read_text())

@@ -56,7 +56,7 @@ class Changes:
 
     flips: (m, n) flip rates over the images in `images`; NaN where a model lacks the sequence or
     part of it. distances: (m, n) top-5 distances likewise; None where fewer places are stored.
-    partial: (m,) sequences that are there, but not whole. pairs: comparisons in a sequence.
+    partial: (m,) sequences that are there, but not whole.
     """
 
     kind: str
@@ -65,7 +65,6 @@ class Changes:
     flips: FloatArray
     distances: FloatArray | None
     partial: NDArray[np.int64]
-    pairs: int
 
 
 def find(store: Store, setting: str, benchmark: str | None = None) -> Found:
@@ -183,7 +182,6 @@ def changes(store: Store, kind: Kind, models: Sequence[str]) -> Changes:
         np.concatenate([flips for flips, _, _ in parts]),
         np.concatenate(distances) if len(distances) == len(parts) else None,
         np.concatenate([partial for _, _, partial in parts]),
-        count - 1,
     )
 
 

@@ -261,5 +261,7 @@ def _report(order: Order, done: Written) -> None:
             say(f"  {example}: {why}")
         if n > _LISTED:
             say(f"  and {n - _LISTED:,} more")
-    folder = next(iter(done.folders.values()))
-    say(f"Next: heldout run NAME={shlex.quote(os.path.join(order.out, folder))} -m URI.")
+    target = f"NAME={shlex.quote(os.path.join(order.out, next(iter(done.folders.values()))))}"
+    if order.jpeg and order.set_name == "imagenet-val":  # then these are ImageNet-C
+        target = f"imagenet-c={shlex.quote(order.out)}"
+    say(f"Next: heldout run {target} -m URI.")

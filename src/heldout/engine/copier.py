@@ -27,7 +27,7 @@ from heldout.testsets.reader import TestSet
 PUBLISHED = Geometry(256, (224, 224), "bilinear")  # the geometry of ImageNet-C's files
 _UNFINISHED = ".unfinished"
 _OLD = 3600.0  # seconds after which a temporary file has no process that still writes it
-_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
+_JPEG = (".jpg", ".jpeg")  # what every reader of folders takes
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,9 +215,9 @@ def _sentences(out: str, done: Written) -> Iterator[None]:
         yield
     except OSError as error:
         n = done.copies
-        stays = f" The {n:,} copies of this call stay; the same command goes on there." if n else ""
+        stays = f" The {n:,} copies of this call stay, and the same command goes on." if n else ""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise HeldoutError(f"The disk of '{out}' is full.{stays} Free some space.") from error
+            raise HeldoutError(f"The disk of '{out}' is full; free some space.{stays}") from error
         raise HeldoutError(
             f"'{error.filename or out}' cannot be written: {error.strerror or error}.{stays}"
         ) from error

@@ -34,11 +34,11 @@ def looped(image: Image, sigma: float, reach: int, pairs: Pairs) -> Image:
     return smoothed(out, sigma)
 
 
-def steps_of(pairs: Pairs, shape: tuple[int, ...], reach: int, iterations: int) -> Pairs:
-    """(dx, dy) in the order of use as steps in the flat image, in the order of places."""
+def numbered(pairs: Pairs, shape: tuple[int, ...], reach: int, iterations: int) -> Image:
+    """(dx, dy) in the order of use as numbers of displacements, in the order of places."""
     rows, columns = (max(0, side - 2 * reach) for side in shape[:2])
-    steps = pairs[:, 1] * shape[1] + pairs[:, 0]
-    return steps.reshape(iterations, rows, columns)[:, ::-1, ::-1]
+    numbers = ((pairs[:, 1] + reach) * 2 * reach + pairs[:, 0] + reach).astype(np.uint8)
+    return numbers.reshape(iterations, rows, columns)[:, ::-1, ::-1]
 
 
 def rendered(clean: Image, row: Row, rng: np.random.Generator) -> Image:
@@ -58,8 +58,8 @@ def test_it_is_the_plain_loop(size: int, height: int, width: int, severity: int,
     image = rng.integers(0, 256, (height, width, 3), np.uint8)
     count = iterations * max(0, height - 2 * reach) * max(0, width - 2 * reach)
     pairs = rng.integers(-reach, reach, (count, 2))
-    steps = steps_of(pairs, image.shape, reach, iterations)
-    out = glass._glassed(image, sigma, reach, steps)
+    drawn = numbered(pairs, image.shape, reach, iterations)
+    out = glass._glassed(image, sigma, reach, drawn)
     assert np.array_equal(out, looped(image, sigma, reach, pairs))
 
 
@@ -69,8 +69,8 @@ def test_the_longest_chains(step: str) -> None:
     image = np.random.default_rng(0).integers(0, 256, (20, 23, 3), np.uint8)
     pair = {"on": (1, 0), "back": (-2, 0), "down": (0, 1)}[step]
     pairs = np.tile(pair, (16 * 19, 1))
-    steps = steps_of(pairs, image.shape, 2, 1)
-    out = glass._glassed(image, 0.05, 2, steps)
+    drawn = numbered(pairs, image.shape, 2, 1)
+    out = glass._glassed(image, 0.05, 2, drawn)
     assert np.array_equal(out, looped(image, 0.05, 2, pairs))
     if step == "on":
         assert np.array_equal(out[3:19, 3:22], np.repeat(image[3:19, 22:23], 19, axis=1))
@@ -98,7 +98,7 @@ def test_the_blurs_around_it_are_gaussian_and_truncated() -> None:
     out = image
     for _ in range(2):
         out = np.floor(ndimage.gaussian_filter(out.astype(float), (1.1, 1.1, 0), mode="nearest"))
-    still = glass._glassed(image, 1.1, 3, np.zeros((2, 34, 44), np.intp))
+    still = glass._glassed(image, 1.1, 3, np.full((2, 34, 44), 21, np.uint8))
     assert off_by(still, out.astype(np.uint8))[0] <= 1
 
 
@@ -111,7 +111,7 @@ def test_the_reference_with_its_own_draws(severity: int) -> None:
     reach, iterations = int(reach), int(iterations)
     count = iterations * (224 - 2 * reach) ** 2
     pairs = np.random.RandomState(0).randint(-reach, reach, size=(count, 2))
-    out = glass._glassed(clean, sigma, reach, steps_of(pairs, clean.shape, reach, iterations))
+    out = glass._glassed(clean, sigma, reach, numbered(pairs, clean.shape, reach, iterations))
     largest, share = off_by(out, stored("seed0/glass_blur")[severity - 1])
     assert largest <= 1
     assert share < 2e-4

@@ -104,6 +104,18 @@ def statistics(fields: list[Plane]) -> list[float]:
     return [float(np.sqrt(power)), *(float(n / power) for n in near), float(means.std())]
 
 
+def test_the_law_of_a_field_in_a_small_image() -> None:
+    """Drawn for a part of the plane only, with the mean of the whole."""
+    rng, sigma = np.random.default_rng(2), 2.0
+    middle = slice(241, 271)
+    assert eidolon._seen((30, 30), SHAPE, sigma) == (64, 64)
+    slow = statistics([slow_field(sigma, rng)[middle, middle] for _ in range(40)])
+    fast = statistics([eidolon._field((30, 30), SHAPE, sigma, rng) for _ in range(200)])
+    assert abs(fast[0] / slow[0] - 1) < 0.1
+    assert np.allclose(fast[1:4], slow[1:4], atol=0.1)
+    assert 0.6 < fast[4] / slow[4] < 1.6
+
+
 @pytest.mark.parametrize("sigma", [SIGMAS[0], SIGMAS[3], GRAIN])
 def test_the_law_of_a_field(sigma: float) -> None:
     """Spread, correlations and the moving mean, against fields drawn whole."""
@@ -124,6 +136,18 @@ def test_the_mean_of_a_field_is_moved_by_mean_over_sd() -> None:
     fields = [eidolon._field(SHAPE, SHAPE, 32.0, rng) for _ in range(60)]
     means = [f.mean(dtype=float) / (1 - 1 / f.std(dtype=float)) for f in fields]
     assert abs(np.std(means) / (127.5 / 4.87 / WHOLE) - 1) < 0.35
+
+
+@pytest.mark.parametrize("sigma", [2.0, 16.0])
+def test_the_spread_of_tiny_fields(sigma: float) -> None:
+    """Drawn for a part of the plane; all of c - m / v, with m the mean of the whole plane."""
+    rng = np.random.default_rng(7)
+    assert eidolon._seen((6, 6), SHAPE, sigma) < SHAPE
+    values = [eidolon._field((6, 6), SHAPE, sigma, rng)[3, 3] for _ in range(600)]
+    sd = 127.5 / 4.87 / (2 * np.sqrt(np.pi) * sigma)
+    moved = 127.5 / 4.87 / WHOLE / sd
+    want = np.sqrt(sd**2 + moved**2)  # less a little, as m and c go together
+    assert abs(np.std(values) / want - 1) < 0.12
 
 
 def test_the_highest_of_many() -> None:
@@ -152,10 +176,26 @@ def test_fine_layers_follow_coarse_ones_as_coherence_says(name: str) -> None:
     elif name == "eidolon3":
         assert abs(np.mean(neighbours)) < 0.2
         assert np.abs(spread / 0.74 - 1).max() < 0.35  # 127.5 / 4.87 / (2 sqrt(pi) 10)
-    else:
-        assert 0 < np.mean(neighbours[4:]) < 0.5
     across = np.stack([m[1] for m in moves])
     assert abs(np.corrcoef(down[:4].ravel(), across[:4].ravel())[0, 1]) < 0.6
+
+
+@pytest.mark.parametrize("coherence", [1, 0.7, 0.3, 0])
+def test_how_fields_are_mixed(coherence: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """c times the sum of all fields from this scale up, each times its s / 64, and 1 - c of one."""
+    asked = []
+
+    def known(size: tuple[int, int], shape: object, sigma: float, rng: object) -> Plane:
+        asked.append(sigma)
+        return np.full(size, sigma, np.float32)
+
+    monkeypatch.setattr(eidolon, "_field", known)
+    moves = list(eidolon.fields((2, 3), SHAPE, np.random.default_rng(0), coherence, 5.0))
+    for k, (down, right) in enumerate(reversed(moves)):
+        want = coherence * sum(s * s / 64 for s in SIGMAS[k:]) + (1 - coherence) * 5
+        assert np.allclose(down, want, rtol=1e-5)
+        assert np.allclose(right, want, rtol=1e-5)
+    assert len(asked) == 24 * ((coherence > 0) + (coherence < 1))
 
 
 @pytest.mark.parametrize("name", COHERENCE)

@@ -88,6 +88,28 @@ def test_what_there_is() -> None:
         shift.check(41.0)
 
 
+def test_the_constants_once_more() -> None:
+    """Those that other tests take from the table: ImageNet-P's and CIFAR-10-P's."""
+    wanted: dict[str, tuple[object, object]] = {
+        "gaussian_noise": ((0.03, 0.05, 0.08), (0.02, 0.04, 0.06)),
+        "shot_noise": ((300, 120, 60), (700, 400, 200)),
+        "speckle_noise": ((0.05, 0.1, 0.15), (0.05, 0.07, 0.1)),
+        "motion_blur": ((10, 3, 4, 30), (6, 1.8, 9, 20)),
+        "brightness": ((0.02, 15), (0.015, 15)),
+        "snow": (
+            (0.05, 0.3, 3, 0.5, 14, 4, 4, -150, 0.85),
+            (0.05, 0.3, 2, 0.5, 10, 2, 4, -150, 0.85),
+        ),
+        "spatter": ((0.65, 0.27, 3.7, 0.69, 0.6), (0.6, 0.265, 1.75, 0.7, 0.6)),
+    }
+    for of, place in ((IMAGENET_P, 0), (CIFAR_P, 1)):
+        for kind, both in wanted.items():
+            have = of.constants[kind]
+            if "noise" in kind:
+                have += of.constants[f"{kind}_2"] + of.constants[f"{kind}_3"]
+            assert have == both[place], (of.name, kind)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -387,3 +409,11 @@ def test_spatter_adds_pale_turquoise() -> None:
     assert 0.002 < np.mean(out[:, :, 1] > 0) < 0.2
     empty = np.full((1, 1, 3), 9, np.uint8)
     assert perturbations.spatter(empty, 5, rng()).shape == (1, 1, 3)
+
+
+def test_spatter_that_has_run_out_is_the_image() -> None:
+    """Not black, as 0 / 0 would be; at 32 pixels about one layer of eight ends so."""
+    image = picture(32, 32)
+    ends = [perturbations.spatter(image, 30, rng(i), of="cifar-p") for i in range(60)]
+    assert all(out.mean() >= image.mean() for out in ends)
+    assert 1 <= sum(np.array_equal(out, image) for out in ends) <= 20

@@ -19,7 +19,7 @@ _STRENGTH = (12.5, 16.25, 21.25, 25.0, 30.0)
 _SIGMA = 0.01
 _LARGEST = 0.005
 _TRUNCATE = 3.0  # standard deviations
-_TAPS = 41  # filters up to this long are multiplied out; longer ones go through a transform
+_TAPS = 61  # filters up to this long are multiplied out; longer ones go through a transform
 
 
 def elastic_transform(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -66,10 +65,14 @@ def read_photographs(folder: str | Path) -> Photographs:
     if not where.is_dir():
         raise BadInput(f"Frost: {where} is not a folder. It should hold frost1.png to frost6.jpg.")
     found: dict[str, list[Path]] = {name: [] for name in _NAMES}
-    for path in sorted(where.iterdir()):
-        match = re.fullmatch(r"frost[1-6]", path.stem.lower())
-        if match and path.suffix.lower() in _SUFFIXES:
-            found[path.stem.lower()].append(path)
+    try:
+        paths = sorted(where.iterdir())
+    except OSError as error:
+        raise BadInput(f"Frost: the folder {where} cannot be read ({error}).") from error
+    for path in paths:
+        name = path.stem.lower()
+        if name in found and path.suffix.lower() in _SUFFIXES and path.is_file():
+            found[name].append(path)
     missing = [name for name, paths in found.items() if not paths]
     if missing:
         raise BadInput(
@@ -77,9 +80,9 @@ def read_photographs(folder: str | Path) -> Photographs:
             " github.com/hendrycks/robustness, ImageNet-C/create_c. Without a folder, heldout's own"
             " textures of ice are used."
         )
-    for paths in found.values():
-        if len(paths) > 1:
-            names = " and ".join(path.name for path in paths)
+    for same in found.values():
+        if len(same) > 1:
+            names = " and ".join(path.name for path in same)
             raise BadInput(f"Frost: {where} has both {names}; leave the one that counts.")
     files = [found[name][0] for name in _NAMES]
     stats = [path.stat() for path in files]
@@ -156,7 +159,7 @@ def _covering(
     return _scaled(photographs, index, *size)
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=12)
 def _shrunk(photographs: Photographs, index: int, factor: float) -> Image:
     """A photograph with its sides times that factor, linear, as the authors shrink it."""
     source = photographs.images[index]
@@ -168,7 +171,7 @@ def _shrunk(photographs: Photographs, index: int, factor: float) -> Image:
     return shrunk
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=12)
 def _scaled(photographs: Photographs, index: int, rows: int, columns: int) -> Image:
     """A photograph of that size, cubic."""
     cv2 = opencv()

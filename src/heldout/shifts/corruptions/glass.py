@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.shifts.corruptions.blur import smoothed
+from heldout.shifts.corruptions.noise import draws16
 from heldout.shifts.corruptions.prepare import IMAGENET_C, prepared
 from heldout.shifts.opencv import opencv
 from heldout.shifts.shift import Image
 
 Places = NDArray[np.intp]
+Displacements = NDArray[np.uint8]
 _SIGN = 8 * np.dtype(np.intp).itemsize - 1
 
 
@@ -31,43 +33,47 @@ def glass_blur(
     reach, iterations = int(reach), int(iterations)
     height, width = source.shape[:2]
     rows, columns = (max(0, side - 2 * reach) for side in (height, width))
-    count = iterations * rows * columns
-    steps = _steps(reach, width).take(_drawn(reach, count, rng))
-    return _glassed(source, sigma, reach, steps.reshape(iterations, rows, columns))
+    drawn = _drawn(reach, iterations * rows * columns, rng)
+    return _glassed(source, sigma, reach, drawn.reshape(iterations, rows, columns))
 
 
-def _drawn(reach: int, count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _drawn(reach: int, count: int, rng: np.random.Generator) -> Displacements:
     """That many whole numbers below (2 reach)², equally likely to within 2**-16."""
     choices = (2 * reach) ** 2
     if 256 % choices == 0:
-        drawn = np.frombuffer(rng.bytes(count), np.uint8) & np.uint8(choices - 1)
-    else:
-        words = np.frombuffer(rng.bytes(2 * count), "<u2").astype(np.uint32)
-        words *= choices
-        words >>= 16
-        drawn = words.astype(np.uint8)
-    return drawn
+        drawn = draws16(-(-count // 2), rng).view(np.uint8)[:count]
+        drawn &= np.uint8(choices - 1)
+        return drawn
+    return (draws16(count, rng).astype(np.uint32) * np.uint32(choices) >> 16).astype(np.uint8)
 
 
 @lru_cache(maxsize=64)
 def _steps(reach: int, width: int) -> Places:
-    """All displacements in an image of that width, as steps in its flat array."""
+    """All displacements in an image of that width, as steps in its flat array.
+
+    The one of number n is (dy, dx) = (n // 2 reach - reach, n % 2 reach - reach).
+    """
     one = np.arange(-reach, reach)
     steps = (one[:, None] * width + one).reshape(-1)
     steps.flags.writeable = False
     return steps
 
 
-def _glassed(source: Image, sigma: float, reach: int, steps: Places) -> Image:
-    """The corruption with given displacements: (iterations, rows, columns) steps, from the top."""
+def _glassed(source: Image, sigma: float, reach: int, drawn: Displacements) -> Image:
+    """The corruption with given displacements.
+
+    drawn: (iterations, rows, columns) of the pixels that move, from the first, as the numbers of
+    their displacements in `_steps`.
+    """
     blurred = smoothed(source, sigma)
-    if not steps.size:
+    if not drawn.size:
         return smoothed(blurred, sigma)
     cv2 = opencv()
     height, width = blurred.shape[:2]
     pixels = cv2.cvtColor(blurred, cv2.COLOR_RGB2RGBA).view(np.uint32).reshape(-1)
-    for moves in steps:
-        pixels = pixels.take(_origins(height, width, reach, moves))
+    steps = _steps(reach, width)
+    for numbers in drawn:
+        pixels = pixels.take(_origins(height, width, reach, steps.take(numbers)))
     shuffled = pixels.view(np.uint8).reshape(height, width, 4)
     return smoothed(cv2.cvtColor(shuffled, cv2.COLOR_RGBA2RGB), sigma)
 

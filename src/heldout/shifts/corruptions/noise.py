@@ -12,7 +12,6 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from heldout.shifts.corruptions.prepare import IMAGENET_C, prepared
 from heldout.shifts.shift import Image
@@ -52,7 +51,7 @@ def impulse_noise(
     One constant: the share of values that become 255 or 0, half each. The same in both references.
     """
     source, (share,) = prepared("impulse_noise", image, severity, reference)
-    draws = _draws(source.size, rng).reshape(source.shape)
+    draws = draws16(source.size, rng).reshape(source.shape)
     salted, struck = (np.uint16(round(_DRAWS * part)) for part in (share / 2, share))
     return _struck(source, draws < salted, draws - salted < struck - salted)
 
@@ -66,24 +65,26 @@ def shot_noise(
     references.
     """
     source, (photons,) = prepared("shot_noise", image, severity, reference)
-    draws = _draws(source.size, rng).view(np.uint8)
+    draws = draws16(source.size, rng).view(np.uint8)
     return _shot(source, draws[: source.size], draws[source.size :], _shot_cells(photons))
 
 
-def _draws(count: int, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """That many whole numbers below 65,536, all equally likely; four of every 64 bits."""
+def draws16(count: int, rng: np.random.Generator) -> NDArray[np.uint16]:
+    """That many whole numbers below 65,536, all equally likely: (count,), four of every 64 bits."""
     words = rng.integers(2**64 - 1, size=-(-count // 4), dtype=np.uint64, endpoint=True)
     return words.astype("<u8", copy=False).view(np.uint16)[:count]
 
 
 def _look_up(table: NDArray[T], source: Image, rng: np.random.Generator) -> NDArray[T]:
     """For each value of the image, a random entry of a table with 65,536."""
-    return table.take(_draws(source.size, rng)).reshape(source.shape)
+    return table.take(draws16(source.size, rng)).reshape(source.shape)
 
 
 @lru_cache(maxsize=1)
 def _normals() -> NDArray[np.float64]:
     """The normal quantiles in the middles of 65,536 equal parts."""
+    from scipy import special
+
     return _kept(special.ndtri((np.arange(_DRAWS) + 0.5) / _DRAWS))
 
 
@@ -159,6 +160,8 @@ def _shot_cells(photons: float) -> NDArray[np.uint32]:
     Each grey level gets the whole number of the 65,536 parts of a value that is nearest to its
     probability (the rounding is on the cumulated ones, so that they add up).
     """
+    from scipy import special
+
     values = np.arange(256)
     grey = _grey(np.arange(int(photons) + 1), photons)
     below = special.pdtr(np.arange(int(photons)), photons * values[:, None] / 255)

@@ -126,20 +126,21 @@ def _field(
 ) -> Field:
     """The middle of a plane of white noise, blurred; less its mean / sd over the whole plane.
 
-    The noise is drawn as the spectrum that white noise has, and only where the blur leaves
-    something of it; its law is the same.
+    The noise is drawn as the spectrum that white noise has, only where the blur leaves something of
+    it, and for no more of the plane than the image sees; its law is the same.
     """
     from scipy import fft
 
-    height, width = shape
-    y_band, x_band = (min(side // 2, int(side * _band(sigma)) + 1) for side in shape)
+    height, width = part = _seen(size, shape, sigma)
+    pixels, all_pixels = height * width, shape[0] * shape[1]
+    y_band, x_band = (min(side // 2, int(side * _band(sigma)) + 1) for side in part)
     down, right, left = _gaussian(height, width, sigma)
     kept = _kept(height, y_band)
     down, lower = down[kept], _row_down(height)[kept]
     # Column 0 of the spectrum, and the last where it is drawn, are those of one row of noise.
     draws = rng.standard_normal((kept.size, x_band + 1, 2), dtype=np.float32)
     spectrum = draws.view(np.complex64)[:, :, 0]
-    spectrum *= np.float32(np.sqrt(height * width / 2))
+    spectrum *= np.float32(np.sqrt(pixels / 2))
     for column in (0, x_band) if x_band == width // 2 else (0,):
         one = fft.fft(rng.standard_normal(height, dtype=np.float32))
         spectrum[:, column] = one[kept] * np.float32(np.sqrt(width))
@@ -147,14 +148,16 @@ def _field(
     transfer += right[: x_band + 1]
     transfer *= down[:, None]
     spectrum *= transfer
-    power = np.square(spectrum.real) + np.square(spectrum.imag)
-    twice = power.sum(dtype=np.float64) * 2 - power[:, 0].sum(dtype=np.float64)
-    if x_band == width // 2:
-        twice -= power[:, -1].sum(dtype=np.float64)
-    pixels = height * width
-    mean = float(spectrum[0, 0].real) / pixels
-    sd = np.sqrt((twice - float(power[0, 0])) / pixels) / np.sqrt(pixels)
-    scale = 127.5 / _highest(rng, pixels)
+    beyond = rng.standard_normal() * np.sqrt(all_pixels - pixels)
+    mean = (float(spectrum[0, 0].real) + beyond) / all_pixels
+    # The variance is the power of all frequencies but 0; of a part, what it is expected to be.
+    whole_plane = part == shape
+    power = _power(spectrum / np.float32(np.sqrt(pixels)) if whole_plane else transfer)
+    total = 2 * power.sum(dtype=np.float64) - power[:, 0].sum(dtype=np.float64)
+    total -= power[:, -1].sum(dtype=np.float64) if x_band == width // 2 else 0
+    total -= float(power[0, 0]) if whole_plane else 0
+    sd = np.sqrt(total / pixels)
+    scale = 127.5 / _highest(rng, all_pixels)
 
     whole = np.zeros((height, x_band + 1), np.complex64)
     whole[kept] = spectrum
@@ -165,6 +168,18 @@ def _field(
     noise -= np.float32(mean / sd)
     field: Field = noise
     return field
+
+
+def _seen(size: tuple[int, ...], shape: tuple[int, int], sigma: float) -> tuple[int, int]:
+    """The part of the plane, powers of two, in which a blur does not come round to the image."""
+    least = [side + int(8 * sigma) for side in size]
+    height, width = (min(a, 1 << (b - 1).bit_length()) for a, b in zip(shape, least, strict=True))
+    return height, width
+
+
+def _power(spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
+    power: NDArray[np.float32] = np.square(spectrum.real) + np.square(spectrum.imag)
+    return power
 
 
 def _highest(rng: np.random.Generator, n: int) -> float:

@@ -19,8 +19,9 @@ def spatter(
     """Drops of water on the lens that run down from frame to frame.
 
     The generator must be the same for all frames of an image. Drops are as large as on images of
-    the published size, relative to the image. Where there is no drop the image stays as it is (the
-    published code divides 0 by 0 there).
+    the published size, relative to the image. Where there is no drop, or none any more, the image
+    stays as it is; the published code divides 0 by 0 there, which makes it black (CIFAR-10-P: 1 %
+    of images at frame 0, 13 % at frame 30).
     """
     now = prepared("spatter", image, frame, of)
     return _spattered(now, drawn(now, rng))
