@@ -16,12 +16,24 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from coverage_of import cluster, difference, line, paired, proportion, rank, similarity
+from coverage_of import (
+    cluster,
+    corruptions,
+    difference,
+    flips,
+    line,
+    paired,
+    proportion,
+    rank,
+    similarity,
+)
 from coverage_of.page import render
 
 SECTIONS = [
     section
-    for part in (proportion, paired, difference, cluster, rank, line, similarity)
+    for part in (
+        proportion, paired, difference, cluster, rank, line, similarity, corruptions, flips
+    )  # fmt: skip
     for section in part.SECTIONS
 ]
 

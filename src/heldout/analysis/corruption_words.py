@@ -155,6 +155,6 @@ def methods_words(level: float, used: Collection[str]) -> dict[str, str]:
     if BY_COUNTS in used:
         said.append(
             "from counts alone, sums of exact half-widths: they hold however the settings depend"
-            " on each other, and are too wide"
+            " on each other, and are wider than need be"
         )
     return {"interval": "; ".join([*said, f"level {level:g}"]), "metric": "top-1 error"}
