@@ -29,13 +29,8 @@ from coverage_of import (
 )
 from coverage_of.page import render
 
-SECTIONS = [
-    section
-    for part in (
-        proportion, paired, difference, cluster, rank, line, similarity, corruptions, flips
-    )  # fmt: skip
-    for section in part.SECTIONS
-]
+PARTS = (proportion, paired, difference, cluster, rank, line, similarity, corruptions, flips)
+SECTIONS = [section for part in PARTS for section in part.SECTIONS]
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -324,14 +323,12 @@ if __name__ == "__main__":
 MANY = (*SHIFTS, "blur:2", "blur:3", "rotate:5", "rotate:9")
 
 
-def begun(
-    tmp_path: Path, out: str, workers: int, shifts: Sequence[str] = MANY
-) -> subprocess.Popen[str]:
+def begun(tmp_path: Path, out: str, workers: int) -> subprocess.Popen[str]:
     """A process that writes copies; it says a line when it begins."""
     script = tmp_path / "script.py"
-    if not script.exists():
+    if not script.exists():  # another process may be reading it
         script.write_text(SCRIPT)
-    arguments = [str(script), str(tmp_path / "images"), out, str(workers), *shifts]
+    arguments = [str(script), str(tmp_path / "images"), out, str(workers), *MANY]
     pipe = subprocess.PIPE
     return subprocess.Popen([sys.executable, *arguments], stdout=pipe, stderr=pipe, text=True)
 
@@ -380,17 +377,37 @@ def test_two_at_once_share_the_work(tmp_path: Path) -> None:
     assert sum(copies for copies, _ in counts) >= 480
 
 
-def test_several_with_other_shifts_at_once_are_all_on_record(tmp_path: Path) -> None:
+AGREE = """
+import sys
+from heldout.engine.copies_record import Copies, agree
+print("begun", flush=True)
+sys.stdin.readline()
+for n in range(25):
+    agree(sys.argv[1], Copies({}, {f"{sys.argv[2]}:{n}": (f"{sys.argv[2]}/{n}", "")}, {}))
+"""
+
+
+def test_shifts_that_several_add_at_once_are_all_on_record(tmp_path: Path) -> None:
     """The record is read and written under a lock."""
-    tinyset.folder(tmp_path / "images", per_class=2)
-    out = str(tmp_path / "out")
-    texts = [f"rotate:{n}" for n in range(1, 5)]
-    for process in [begun(tmp_path, out, 1, [text]) for text in texts]:
-        _, wrong = process.communicate(timeout=120)
-        assert process.returncode == 0, wrong
-    record = json.loads((tmp_path / "out" / RECORD).read_text())
-    assert sorted(record["shifts"]) == sorted(texts)
-    assert len(images_of(files(out))) == 6 * len(texts)
+    pipe = subprocess.PIPE
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", AGREE, str(tmp_path), name], stdin=pipe, stdout=pipe, text=True
+        )
+        for name in "abc"
+    ]
+    for process in running:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in running:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    record = json.loads((tmp_path / RECORD).read_text())
+    assert len(record["shifts"]) == 75
 
 
 def test_what_a_killed_call_left_is_removed_when_it_is_old(tmp_path: Path) -> None:

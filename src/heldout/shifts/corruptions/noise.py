@@ -160,6 +160,7 @@ def _shot_cells(photons: float) -> NDArray[np.uint32]:
     Each grey level gets the whole number of the 65,536 parts of a value that is nearest to its
     probability (the rounding is on the cumulated ones, so that they add up).
     """
+
     from scipy import special
 
     values = np.arange(256)

@@ -18,7 +18,8 @@ def prepared(kind: str, image: Any, severity: Any, reference: str) -> tuple[Imag
     """The image, C-contiguous, and the constants of a corruption for an image of its size.
 
     The package imagecorruptions has the constants for 224 pixels at every size. Raises BadInput for
-    anything but an (h, w, 3) uint8 image and a severity from 1 to 5, NotFound for another reference.
+    anything but an (h, w, 3) uint8 image and a severity from 1 to 5, NotFound for another
+    reference.
     """
     source = checked(image)
     whole = isinstance(severity, numbers.Real) and not isinstance(severity, bool)

@@ -26,7 +26,7 @@ def zoom_blur(
     floating point, which includes the stop for some (1.11 in steps of 0.01 are 12 factors). The
     first is 1, so the image itself counts twice. Truncated. The same in both references. (At a few
     sizes, such as 36 pixels, a rounding error makes the references sample behind the last pixel,
-    which gives 0 there; here it gives that pixel. 32, 64, 224, 256, 299 and 384 are not among them.)
+    which gives 0 there; here it gives that pixel. Not so at 32, 64, 96, 224, 256, 299, 384.)
     """
     source, (stop, step) = prepared("zoom_blur", image, severity, reference)
     cv2 = opencv()
