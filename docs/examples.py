@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-FILES = ("README.md", "docs/guide.md", "docs/testsets.md")
-SLOW_FILES = ("docs/running.md",)
+FILES = ("README.md", "docs/guide.md", "docs/testsets.md", "docs/mce.md")
+SLOW_FILES = ("docs/running.md", "docs/corruptions.md")
 SKIP = "…"
 _PROGRESS = re.compile(r"\w+: .*, \d+%(, about \d+ .* left)?")
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.S | re.M)

@@ -147,3 +147,48 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Any], Any]:
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def corrupted_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """4 models under 15 corruptions of 'cifar10-test', in memory and (two of them) on disk; a table
+    of 12 models, half of them a baseline, on two natural shifts and one corruption."""
+    from corrupted import answers, labels, run, tabled
+
+    store = Store.create(str(tmp_path_factory.mktemp("report") / "corrupted"))
+    n = 120
+    labels(store, "cifar10-test", n)
+    rng = np.random.default_rng(13)
+    wrong = {f"net{i}": answers(i, n, 0.2 + 0.06 * i) for i in range(3)}
+    wrong[HOSTILE] = answers(3, n, 0.5)
+    clean = {m: rng.random(n) < 0.1 for m in wrong}
+    run(store, "cifar10-test", wrong, clean=clean)
+    run(store, "cifar10-test", {m: wrong[m] for m in ("net0", "net1")}, suffix="+jpeg:85")
+    run(store, "cifar10-test", {"net0": answers(9, n, 0.3, 1)}, ["spatter"])
+    fogs = [f"c.fog.{s}" for s in range(1, 6)]
+    x = np.linspace(0.6, 0.8, 12)
+    er = rng.normal(0, 0.03, 12)
+    names = [f"t{i:02d}" for i in range(12)]
+    values = {"val": x, "sketch": x - 0.3 + er + rng.normal(0, 0.01, 12), "objects": x - 0.2 + er}
+    values |= {s: x - 0.05 * (j + 1) + er for j, s in enumerate(fogs)}
+    cells = [
+        (m, s, float(v[i]), round(1000 * float(v[i])), 1000)
+        for s, v in values.items()
+        for i, m in enumerate(names)
+    ]
+    tabled(store, [(m, s, k / n, k, n) for m, s, _, k, n in cells])
+    rows = [{"setting": "val"}] + [
+        {"setting": s, "group": "natural", "baseline": "val"} for s in ("sketch", "objects")
+    ]
+    rows += [
+        {"setting": s, "group": "corruption", "baseline": "val", "corruption": "fog",
+         "severity": j + 1, "medium": "on-disk"}
+        for j, s in enumerate(fogs)
+    ]  # fmt: skip
+    write.write_settings(store, rows, ORIGIN)
+    write.write_models(
+        store,
+        [{"model": m, "family": "standard" if i % 2 else "robust"} for i, m in enumerate(names)],
+        ORIGIN,
+    )
+    return Store.open(store.files.url)

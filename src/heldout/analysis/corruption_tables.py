@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from heldout.analysis.alexnet import totals
 from heldout.analysis.cells import Cells, pick_models
 from heldout.analysis.corruption_cells import Errors, answers, errors, rows_there_are
-from heldout.analysis.corruption_error import PUBLISHED
+from heldout.analysis.corruption_limits import PUBLISHED
 from heldout.analysis.corruption_settings import (
     KINDS,
     SEVERITIES,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from heldout.analysis.alexnet import CLEAN_SOURCE
 from heldout.analysis.corruption_cells import Errors
+from heldout.analysis.corruption_limits import PUBLISHED
 from heldout.analysis.corruption_settings import (
     EXTRA_KINDS,
     FILES,
@@ -23,7 +24,6 @@ BY_EXAMPLES, BY_COUNTS = "examples", "counts"
 EXTRA_NOTE = (
     f"AlexNet's errors under {', '.join(EXTRA_KINDS)} are from memory; mCE does not count these."
 )
-_PUBLISHED = "published"
 
 
 def of_fifteen(kinds: Sequence[str]) -> str:
@@ -52,7 +52,7 @@ def title(*blocks: tuple[Variant, Sequence[str], str]) -> str:
 
 
 def _against(against: str) -> str:
-    return "AlexNet as published" if against == _PUBLISHED else against
+    return "AlexNet as published" if against == PUBLISHED else against
 
 
 def left_out(every: Errors, kinds: Sequence[str], rows: Sequence[int]) -> list[str]:
@@ -93,7 +93,7 @@ def variant_notes(
             f"No mCE on {variant.baseline}: AlexNet's published errors are ImageNet's. Name a"
             " model of the store with --against to divide by its errors."
         )
-    if divisor == _PUBLISHED:
+    if divisor == PUBLISHED:
         notes += [f"{CLEAN_SOURCE}; only relative mCE uses it."] if relative else []
         notes += _published_notes(every)
     return notes
@@ -110,8 +110,8 @@ def _published_notes(every: Errors) -> list[str]:
         better = " (--against alexnet)" if "alexnet" in every.models else ""
         notes.append(
             "AlexNet's errors were taken on the files as they are. Where these were resized and"
-            " cropped again, as the ImageNet testbed did, mCE is 1.5 to 3 points too high; a"
-            f" reference from the same source{better} is not."
+            " cropped again, as the ImageNet testbed did, mCE is 1.5 to 3 points too high;"
+            f" divided by a reference from the same source{better} it is not."
         )
     if variant.baseline != "imagenet-val":
         notes.append(

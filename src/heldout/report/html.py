@@ -17,13 +17,15 @@ from heldout.report.documents import safe_json
 SCRIPTS = (
     "stats.js", "format.js", "ticks.js", "page.js", "palette.js", "data.js", "combobox.js",
     "scatter.js", "plot.js", "explorer.js", "pictures.js", "tables.js", "sections.js",
-    "heatmap.js", "main.js",
+    "heatmap.js", "points.js", "heattable.js", "severity.js", "corruptions.js", "synthetic.js",
+    "main.js",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section after the explorer. kind: 'tables', 'heatmap' or 'text' (HTML in `body`).
+    """One section after the explorer. kind: 'tables', 'heatmap', 'corruptions', 'synthetic' or
+    'text' (HTML in `body`).
 
     documents: (id, label) of the JSON documents it shows; absent: why it has none, a sentence.
     """
@@ -106,9 +108,7 @@ def _section(section: Section) -> str:
     elif section.kind != "text":
         listed = safe_json([{"id": i, "label": label} for i, label in section.documents])
         attributes = f' data-kind="{section.kind}" data-documents="{escape(listed)}"'
-        inner = _chooser(section) + (
-            _HEAT if section.kind == "heatmap" else '<div class="body"></div>'
-        )
+        inner = _chooser(section) + _INSIDE[section.kind]
     lead = f"<p>{escape(section.lead)}</p>" if section.lead and not section.absent else ""
     return (
         f'<section id="{section.id}" aria-labelledby="{section.id}-head"{attributes}>'
@@ -136,3 +136,52 @@ _HEAT = """<div class="words verdict"></div>
 <p><small>Rows and columns are models in the order of a dendrogram (average linkage), so that
 models that agree stand together. Both right or both wrong counts as agreement.</small></p>
 </div></div>"""
+
+_CORRUPTIONS = """<div class="words verdict"></div>
+<h3>Error by corruption</h3>
+<div class="tools"><input type="search" class="heat-filter" placeholder="Filter models …"
+autocomplete="off" aria-label="Filter the models of the heat map"><output class="count"></output>
+<label class="check"><input type="checkbox" class="heat-small">small rows, all at once</label>
+<div class="bar"></div></div>
+<div class="heat-place"><div class="scroller heat-scroller"></div>
+<div class="tip" hidden aria-hidden="true"></div></div>
+<p class="heat-said" role="status"></p>
+<p class="heat-caption"><small></small></p>
+<h3>Accuracy against severity</h3>
+<div class="choose"><label for="severity-kind">Corruption</label>
+<select id="severity-kind"></select>
+<div class="combobox"><input id="severity-find" type="text" placeholder="Add a model …"
+aria-label="Add a model to the plot"></div></div>
+<div class="chips severity-chips"></div>
+<figure class="figure severity-figure"><div class="plot">
+<div class="canvas" aria-hidden="true"></div>
+<div class="walker" role="listbox" tabindex="0" aria-activedescendant="severity-option">
+<div role="option" id="severity-option" class="hidden" aria-selected="false">No point yet: press
+an arrow key</div></div>
+<div class="tip" hidden aria-hidden="true"></div></div>
+<figcaption></figcaption></figure>
+<details class="notes severity-numbers"><summary>The numbers of this plot</summary>
+<div></div></details>
+<h3 class="table-head"></h3>
+<div class="body"></div>"""
+
+_SYNTHETIC = """<div class="words verdict"></div>
+<div class="choose"><label for="synthetic-x">Synthetic (x)</label>
+<select id="synthetic-x"></select><label for="synthetic-y">Natural (y)</label>
+<select id="synthetic-y"></select></div>
+<figure class="figure synthetic-figure"><div class="plot">
+<div class="canvas" aria-hidden="true"></div>
+<div class="walker" role="listbox" tabindex="0" aria-activedescendant="synthetic-option">
+<div role="option" id="synthetic-option" class="hidden" aria-selected="false">No model yet: press
+an arrow key</div></div>
+<div class="tip" hidden aria-hidden="true"></div></div>
+<ul class="key" aria-label="Families"></ul>
+<figcaption></figcaption></figure>
+<div class="body"></div>"""
+
+_INSIDE = {
+    "tables": '<div class="body"></div>',
+    "heatmap": _HEAT,
+    "corruptions": _CORRUPTIONS,
+    "synthetic": _SYNTHETIC,
+}

@@ -26,6 +26,9 @@ DEFINITIONS = {
     "effective robustness": "accuracy on y minus what the line predicts from accuracy on x.",
     "similarity": "the share of examples on which two models are both right or both wrong;"
     " independence would give p·q + (1−p)(1−q).",
+    "mCE": "mean corruption error: the mean over the corruptions of ImageNet-C of a model's error,"
+    " summed over severities, divided by AlexNet's. Relative mCE has the error less the clean error"
+    " on both sides; the mean error is divided by nothing (docs/mce.md).",
     "rank interval": "ranks that no pairwise comparison excludes, all comparisons corrected"
     " together.",
 }
@@ -49,6 +52,8 @@ REFERENCES = (
      " distribution shifts in image classification. NeurIPS.", "https://arxiv.org/abs/2007.00644"),
     ("Miller, Taori, Raghunathan, Sagawa, Koh, Shankar, Liang, Carmon, Schmidt (2021). Accuracy on"
      " the line. ICML.", "https://arxiv.org/abs/2107.04649"),
+    ("Hendrycks, Dietterich (2019). Benchmarking neural network robustness to common corruptions"
+     " and perturbations. ICLR.", "https://arxiv.org/abs/1903.12261"),
     ("Mania, Miller, Schmidt, Hardt, Recht (2019). Model similarity mitigates test set overuse."
      " NeurIPS.", "https://arxiv.org/abs/1905.12580"),
     ("Clopper, Pearson (1934). The use of confidence or fiducial limits illustrated in the case of"

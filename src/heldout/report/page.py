@@ -21,6 +21,7 @@ from heldout.report.data import DRAWS, explorer_data
 from heldout.report.html import Section, assemble
 from heldout.report.methods import Made, methods, references
 from heldout.report.sections import Options, Pages, build
+from heldout.report.sheet import sheet_section
 from heldout.stats.arguments import check_level
 from heldout.stats.scale import check_scale
 from heldout.store.read import Store
@@ -51,15 +52,16 @@ def write_report(
     level: float = 0.95,
     seed: int = 0,
     command: str | None = None,
+    image: str | None = None,
 ) -> ReportDone:
     """Write the report; the same store and arguments give the same bytes.
 
-    original, new: the pair of the gap table (default: settings that say what they replicate). x,
-    y: the first view of the explorer. population: an SQL condition for the baseline (default: all
+    original, new: the pair of the gap table (default: settings that say what they replicate). x, y:
+    the first view of the explorer. population: an SQL condition for the baseline (default: all
     models). family: the metadata column of the colours. command: how to repeat it, in the reader's
-    words. An analysis that the store cannot support becomes a sentence in the page and a note; so
-    do models that lack rows. Raises NotFound for unknown names, BadInput for an empty store or a
-    path that cannot be written.
+    words. image: a picture to show under every corruption. An analysis that the store cannot
+    support becomes a sentence in the page and a note; so do models that lack rows. Raises NotFound
+    for unknown names, BadInput for an empty store or a path that cannot be written.
     """
     options = Options(metric, check_level(level, "report"), seed,
                       check_scale(scale, "report"), population)  # fmt: skip
@@ -69,7 +71,8 @@ def write_report(
     if not members:
         raise BadInput(f"No model meets the condition {population!r}; nothing to fit.")
     asked = {"original": original, "new": new, "x": x, "y": y, "population": population,
-             "family": family, "title": title}  # fmt: skip
+             "family": family, "title": title, "image": image}  # fmt: skip
+    shown = [sheet_section(image, seed)] if image else []
     pages, sections = build(store, cells, choice, options)
     data = explorer_data(store, cells, choice, scale=scale, condition=population, members=members,
                          level=level, seed=seed)  # fmt: skip
@@ -85,6 +88,7 @@ def write_report(
         summary=_summary(data, pages),
         sections=[
             *sections,
+            *shown,
             Section("methods", "Methods", "", "text",
                     body=f'<div class="methods">{methods(store, made)}</div>'),
             Section("references", "References", "To repeat this report:", "text",
@@ -133,6 +137,9 @@ def _summary(data: Mapping[str, Any], pages: Pages) -> str:
         sentences = document.get("verdict") or document.get("words")
         if place == "0" and sentences:
             said[part] = sentences[: 2 if part == "gap" else 1]
+    if "corruptions" in said:
+        where = pages.documents["corruptions-0"]["variant"]
+        said["corruptions"] = [f"{where}: {_lower(said['corruptions'][0])}"]
     if "robustness" in said:
         facts = pages.documents["robustness-0"]["facts"]
         said["robustness"] = [f"{facts['y']} given {facts['x']}: {_lower(said['robustness'][0])}"]

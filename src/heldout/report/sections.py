@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heldout.analysis.cells import Cells
+from heldout.analysis.corruption_settings import Variant, variants
 from heldout.analysis.gap import gap
 from heldout.analysis.robustness import robustness
 from heldout.errors import HeldoutError
 from heldout.report.choose import Choice
 from heldout.report.classes import class_losses
+from heldout.report.corruptions import corruption_document
 from heldout.report.documents import document
 from heldout.report.html import Section
 from heldout.report.likeness import likeness
+from heldout.report.synthetic import synthetic_document
 from heldout.store.read import Store
 from heldout.table import Table
 
@@ -51,6 +54,7 @@ def build(
     sections = [
         _gaps(store, choice, options, pages),
         _shifts(store, choice, options, pages),
+        *_corruptions(store, cells, options, pages),
         _similarities(store, cells, choice, pages),
         _classes(store, choice, options, pages),
     ]
@@ -98,6 +102,40 @@ def _shifts(store: Store, choice: Choice, options: Options, pages: Pages) -> Sec
         " name two settings with --x and --y.",
     )  # fmt: skip
     return _fill(section, pages, ((f"{y} given {x}", _later(one, x, y)) for x, y in choice.shifts))
+
+
+def _corruptions(store: Store, cells: Cells, options: Options, pages: Pages) -> list[Section]:
+    """Two sections where a store has corruptions; none where it has not, or for another metric."""
+    found = variants(store) if options.metric == "top-1" else []
+    if not found:
+        return []
+
+    def one(variant: Variant) -> Made:
+        return corruption_document(store, cells, variant, pages.models, options.level)
+
+    def against() -> Made:
+        return synthetic_document(
+            store, cells, pages.models, population=options.population, level=options.level
+        )
+
+    corruptions = Section(
+        "corruptions", "Corruptions",
+        "Error under the corruptions of ImageNet-C. Each choice is one test set, one implementation"
+        " and one medium: errors in memory are smaller than those on published JPEG files, so"
+        " numbers of two choices cannot be compared.",
+        "corruptions", word="Images",
+    )  # fmt: skip
+    synthetic = Section(
+        "synthetic", "Synthetic and natural shifts",
+        "Does robustness to synthetic shifts go with robustness to natural ones? Each mark is a"
+        " model outside the baseline: its effective robustness, what it is more accurate than the"
+        " baseline's line predicts, to the one and to the other.",
+        "synthetic", word="Shift",
+    )  # fmt: skip
+    return [
+        _fill(corruptions, pages, ((v.words, _later(one, v)) for v in found)),
+        _fill(synthetic, pages, [("all pairs", against)]),
+    ]
 
 
 def _similarities(store: Store, cells: Cells, choice: Choice, pages: Pages) -> Section:

@@ -31,6 +31,10 @@
   const starts = [
     ...all("section[data-kind=tables]").map((root) => (
       () => heldout.sections.section(root, raw.models, actions))),
+    ...all("section[data-kind=corruptions]").map((root) => (
+      () => heldout.corruptions(root, raw.models, actions))),
+    ...all("section[data-kind=synthetic]").map((root) => (
+      () => heldout.synthetic(root, raw.models, actions))),
     ...all("section[data-kind=heatmap]").map((root) => () => heldout.heatmap(root)),
   ];
 

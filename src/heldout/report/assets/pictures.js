@@ -27,7 +27,7 @@
     const y = TALL / 2;
     const ends = (low, high) => svg(`<path class="zero" d="M6 17H${WIDE - 6}"/>
       <text x="6" y="12">${low}</text><text x="${WIDE - 6}" y="12" text-anchor="end">${high}</text>`);
-    const said = (v) => `${v > 0 && !first ? "+" : ""}${(100 * v).toFixed(Math.abs(v) < 0.01 ? 1 : 0)} %`;
+    const said = (v) => `${v > 0 && column.kind === "points" ? "+" : ""}${(100 * v).toFixed(Math.abs(v) < 0.01 ? 1 : 0)} %`;
     const axis = from === 0 || to === 0 || first ? ends(from === 0 ? "0" : said(from), to === 0 ? "0" : said(to))
       : ends(said(from), said(to));
     if (first) {

@@ -169,5 +169,5 @@
     return view;
   }
 
-  heldout.scatter = { spec, bar, placeLabels, draw };
+  heldout.scatter = { spec, bar, placeLabels, draw, config };
 })();

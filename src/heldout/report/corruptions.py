@@ -1,0 +1,87 @@
+"""Errors under corruption as the page draws them: mCE, a heat map, accuracy against severity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from heldout.analysis.cells import Cells
+from heldout.analysis.corruption_error import mce
+from heldout.analysis.corruption_settings import KINDS, Variant
+from heldout.analysis.corruption_tables import by_corruption, by_severity
+from heldout.report.documents import document
+from heldout.store.read import Store
+from heldout.table import Table, plain
+
+_DIGITS = 6  # people read four of a fraction
+
+
+def corruption_document(
+    store: Store, cells: Cells, variant: Variant, models: Sequence[str], level: float
+) -> tuple[Table, dict[str, Any]]:
+    """The table of mCE (or of the mean error) of a variant, and what the page draws beside it.
+
+    models: the report's list of models, which the document refers to by place. heat: error, low
+    and high by model and corruption, means over severities; severity: by model and severity, means
+    over corruptions; settings: the names of the settings, by corruption and severity, whose
+    accuracies the page has already. Raises BadInput where no model has a whole corruption.
+    """
+    table = mce(store, only=variant, level=level, cells=cells)
+    parts = by_corruption(store, only=variant, level=level, cells=cells)
+    place = {m: i for i, m in enumerate(models)}
+    kinds = list(parts.facts["corruptions"])
+    # best first; models that lack a corruption come after those that have all
+    order = list(dict.fromkeys([*map(str, table["model"]), *map(str, parts["model"])]))
+    answer = "mce" if "mce" in table.names else "mean_error"
+    # on a narrow screen the answer should stand beside the name
+    first = ("model", answer, f"{answer}_low", f"{answer}_high")
+    columns = sorted(table.columns, key=lambda c: c.name not in first)
+    drawn = document(
+        replace(table, columns=tuple(columns)), models,
+        file=f"corruptions-{variant.baseline}-{variant.reference}-{variant.medium}",
+        picture={"column": answer}, sort=(answer, False),
+    )  # fmt: skip
+    severities = by_severity(store, only=variant, level=level, cells=cells)
+    return table, drawn | {
+        "variant": variant.words,
+        "medium": variant.medium_words,
+        "baseline": variant.baseline,
+        "counted": [k in KINDS and k in table.facts["corruptions"][0] for k in kinds],
+        "kinds": kinds,
+        "settings": [variant.names(k) for k in kinds],
+        "heat": _grid(parts, order, kinds, "corruption", place),
+        "severity": _grid(
+            severities, [m for m in order if m in set(severities["model"])], [1, 2, 3, 4, 5],
+            "severity", place,
+        ),
+    }  # fmt: skip
+
+
+def _grid(
+    table: Table,
+    models: Sequence[str],
+    heads: Sequence[str | int],
+    column: str,
+    place: Mapping[str, int],
+) -> dict[str, Any]:
+    """A long table as rows of models: error, low, high; None where there is none."""
+    row = {m: i for i, m in enumerate(models)}
+    head = {h: j for j, h in enumerate(heads)}
+    out: dict[str, list[list[float | None]]] = {
+        name: [[None] * len(heads) for _ in models] for name in ("error", "error_low", "error_high")
+    }
+    sizes: list[int | None] = [None] * len(models)
+    for r in table.rows():
+        i, j = row[r["model"]], head[r[column]]
+        sizes[i] = r["n"]
+        for name, values in out.items():
+            value = plain(r[name])
+            values[i][j] = None if value is None else round(value, _DIGITS)
+    return {
+        "models": [place[m] for m in models],
+        "error": out["error"],
+        "low": out["error_low"],
+        "high": out["error_high"],
+        "n": sizes,
+    }
