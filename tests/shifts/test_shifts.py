@@ -18,8 +18,8 @@ from heldout.errors import BadInput
 from heldout.shifts.catalogue import expand, find, names, parse, shifted
 from heldout.shifts.shift import generator
 
-ALL = ["resize:6", "jpeg:30", "greyscale", "brightness-factor:0.5", "contrast-factor:0.4", "rotate:10",
-       "rotate:180", "blur:1.3", "noise:0.1", "noise:0.1+jpeg:30",
+ALL = ["resize:6", "jpeg:30", "greyscale", "brightness-factor:0.5", "contrast-factor:0.4",
+       "rotate:10", "rotate:180", "blur:1.3", "noise:0.1", "noise:0.1+jpeg:30",
        "rotate:5+blur:1+noise:0.02"]  # fmt: skip
 RNG = np.random.default_rng(0)
 
