@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import tinyset
-from heldout.cli.main import app, main
+from heldout.cli.main import main
 from heldout.engine.copies_record import RECORD
 from heldout.images.geometry import Geometry, fit
 from heldout.shifts.catalogue import groups, names, parse, shifted
@@ -29,9 +29,6 @@ def run(
 ) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a command, each on one line."""
     monkeypatch.setattr(sys, "argv", ["heldout", "shifts", *words])
-    # Every call of main registers all commands once more, which makes later calls slow.
-    monkeypatch.setattr(app, "registered_commands", [])
-    monkeypatch.setattr(app, "registered_groups", [])
     with pytest.raises(SystemExit) as ended:
         main()
     out = capsys.readouterr()

@@ -73,7 +73,8 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, _stopped)
 
-    commands.add(app)
+    if not app.registered_commands:  # a process may come here several times, as tests do
+        commands.add(app)
     try:
         app()
     except HeldoutError as error:
