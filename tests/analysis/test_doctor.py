@@ -231,6 +231,18 @@ def test_predictions_keyed_by_class_name_lose_a_class() -> None:
     assert codes(case) == ["class-order:merged-names"]
 
 
+def test_a_few_images_of_many_classes_with_namesakes() -> None:
+    """Class names that occur twice may lie beyond every class that the rows speak of."""
+    names = [f"name {i}" for i in range(1000)]
+    names[517] = names[134] = "crane"
+    classes = [f"c{i}" for i in range(1000)]
+    label = np.arange(12) % 5
+    case = Case(
+        "few", ["one"], [f"e{i}" for i in range(12)], label[None], label, 1000, classes, names
+    )
+    assert codes(case) == []
+
+
 def test_orders_are_permutations_and_listed_orders_are_checked() -> None:
     for name, means in known_orders(1000, [f"c{i:04d}" for i in range(1000)]).items():
         assert np.array_equal(np.sort(means[:1000]), np.arange(1000)), name

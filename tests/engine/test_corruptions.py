@@ -104,8 +104,37 @@ def test_photographs_make_a_setting_of_their_own(tmp_path: Path) -> None:
     assert {settings[n]["corruption"] for n in names} == {"frost"}
     _, again = run(asked)
     assert again.predictions == 0
-    with pytest.raises(ConflictError, match="photographs"):
+    with pytest.raises(ConflictError, match="materials of the shift"):
         run(replace(asked, frost=str(photographs(tmp_path / "b", 1))))
+
+
+def test_photographs_stay_while_a_run_goes_on(tmp_path: Path) -> None:
+    """A folder that changes after the plan was made changes no row."""
+    folder = photographs(tmp_path / "a", 0)
+    asked = study(tmp_path, "frost:4", frost=str(folder), shard_size=3, workers=1)
+    run(asked)
+    first = rows(asked.store)
+    other = photographs(tmp_path / "b", 1)
+    spoil = f"""
+        import shutil
+        for name in os.listdir({str(other)!r}):
+            shutil.copy(os.path.join({str(other)!r}, name), {str(folder)!r})
+    """
+    uri = tinyset.model(tmp_path / "sly", before=spoil)
+    sly = replace(asked, models=(WantedModel(uri, "one"),), store=str(tmp_path / "sly-store"))
+    run(sly)
+    assert rows(sly.store) == first
+
+
+def test_flags_that_change_nothing_are_said(tmp_path: Path) -> None:
+    folder = photographs(tmp_path / "a", 0)
+    plan, _ = run(study(tmp_path, "blur:1", jpeg=85, frost=str(folder)))
+    assert [n for n in plan.notes if "changes nothing" in n] == [
+        "no shift of this run is a corruption, so --jpeg changes nothing",
+        "frost is not among the shifts of this run, so --frost changes nothing",
+    ]
+    plan, _ = run(study(tmp_path, "frost:1", jpeg=85, frost=str(folder)))
+    assert not [n for n in plan.notes if "changes nothing" in n]
 
 
 def test_without_the_photographs_nothing_is_begun(tmp_path: Path, monkeypatch) -> None:

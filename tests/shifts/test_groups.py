@@ -11,10 +11,21 @@ import numpy as np
 import pytest
 
 from heldout.errors import BadInput, NotFound
-from heldout.shifts.catalogue import expand, find, groups, parse, shifted
+from heldout.shifts import corruptions
+from heldout.shifts.catalogue import (
+    Applied,
+    Step,
+    expand,
+    find,
+    groups,
+    on_disk,
+    parse,
+    shifted,
+    with_photographs,
+)
 from heldout.shifts.corruptions.constants import EXTRA_KINDS, KINDS
 from heldout.shifts.imagenet_c import DETERMINISTIC
-from heldout.shifts.shift import generator
+from heldout.shifts.shift import Shift, generator, no_number
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 48, 3)).astype(np.uint8)
 
@@ -48,7 +59,11 @@ def test_groups_take_numbers_and_chains(text: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "error", "says"),
     [
-        ("imagenet-c:6", BadInput, "no shift of the group 'imagenet-c' has the number '6'"),
+        (
+            "imagenet-c:6",
+            BadInput,
+            "no shift of the group 'imagenet-c' has the number '6'; the numbers go from 1 to 5",
+        ),
         ("imagenet-c:x", BadInput, "has the number 'x'"),
         ("imagent-c", NotFound, "Did you mean 'imagenet-c'"),
         ("fog:0", BadInput, "from 1 to 5"),
@@ -56,6 +71,7 @@ def test_groups_take_numbers_and_chains(text: str, expected: list[str]) -> None:
         ("fog:2.5", BadInput, "whole number"),
         ("fog", BadInput, "a number is missing"),
         ("gausian_noise:3", NotFound, "Did you mean 'gaussian_noise'"),
+        ("imagenet-c.fog:3", NotFound, "Did you mean 'fog'"),
     ],
 )
 def test_bad_texts(text: str, error: type[Exception], says: str) -> None:
@@ -93,6 +109,58 @@ def test_every_corruption_by_seed_severity_and_example(kind: str, prefix: str) -
     assert changed == find(prefix + kind).random == (kind not in DETERMINISTIC)
     worse = shifted(GREY, parse(f"{prefix}{kind}:5"), 0, "a")
     assert not np.array_equal(worse, first)
+
+
+@pytest.mark.parametrize("rng", [None, 0, np.random.RandomState(0)])
+def test_random_numbers_come_from_a_generator(rng: object) -> None:
+    pytest.importorskip("cv2")
+    for kind in (*KINDS, *EXTRA_KINDS):
+        if kind not in DETERMINISTIC:
+            with pytest.raises(BadInput, match="draws from a numpy"):
+                getattr(corruptions, kind)(GREY, 3, rng)
+
+
+def test_photographs_are_not_a_folder() -> None:
+    pytest.importorskip("cv2")
+    with pytest.raises(BadInput, match="read_photographs"):
+        corruptions.frost(GREY, 3, np.random.default_rng(0), photographs="frost")  # type: ignore[arg-type]
+
+
+def test_a_shift_cannot_change_what_others_see() -> None:
+    """A plug-in that writes into its input is stopped; the pixels stay."""
+
+    def spoil(image: np.ndarray, number: float, rng: np.random.Generator) -> np.ndarray:
+        image[:] = 0
+        return image
+
+    spoiler = Shift("spoil", "writes into its input", False, "", spoil, no_number)
+    before = GREY.copy()
+    with pytest.raises(ValueError, match="read-only"):
+        shifted(GREY, Applied("spoil", (Step(spoiler, 0.0, "spoil", "spoil"),)), 0, "a")
+    np.testing.assert_array_equal(GREY, before)
+    out = shifted(GREY, parse("geirhos.rotation:0"), 0, "a")
+    assert out.flags.writeable
+    assert not np.shares_memory(out, GREY)
+
+
+def test_on_disk_and_photographs_by_text() -> None:
+    texts = [
+        "clean",
+        "fog:3",
+        "fog:3+jpeg:50",
+        "fog:3+jpeg:50+brightness:2",
+        "blur:1",
+        "blur:1+fog:2",
+    ]
+    assert on_disk(texts, 85) == [
+        "clean", "fog:3+jpeg:85", "fog:3+jpeg:50", "fog:3+jpeg:50+brightness:2+jpeg:85", "blur:1",
+        "blur:1+fog:2+jpeg:85",
+    ]  # fmt: skip
+    texts = ["frost:3", "blur:1+frost:3", "imagecorruptions.frost:2", "my.frost:3", "frostier:1"]
+    assert with_photographs(texts) == [
+        "frost_photographs:3", "blur:1+frost_photographs:3", "imagecorruptions.frost_photographs:2",
+        "my.frost:3", "frostier:1",
+    ]  # fmt: skip
 
 
 def test_shifts_that_share_their_random_numbers() -> None:

@@ -235,7 +235,7 @@ def accuracies(
     if not any(columns):
         why = " ".join([*notes, *([why_missing(lacking)] if lacking else [])])
         raise BadInput(why or f"There are no {metric} accuracies in '{store.files.url}'.")
-    notes += lacking_notes(lacking, scored=incomplete)
+    notes += lacking_notes(lacking, scored=incomplete) + medium_notes(store, names)
     models = sorted({m for c in columns for m in c})
     value = np.full((len(models), len(names)), np.nan)
     k = np.full(value.shape, -1, np.int64)
@@ -247,6 +247,19 @@ def accuracies(
             i = row[model]
             value[i, j], k[i, j], n[i, j], examples[i, j] = cell
     return Cells(metric, models, names, value, k, n, examples, tuple(notes), lacking)
+
+
+def medium_notes(store: Store, names: Sequence[str]) -> list[str]:
+    """A sentence for each medium of corrupted settings: their accuracies differ by points."""
+    rows = store.settings()
+    notes = []
+    for medium in ("in-memory", "on-disk"):
+        mine = [s for s in names if rows.get(s, {}).get("medium") == medium]
+        if mine:
+            more = f" and {how_many(len(mine) - 1, 'more setting')}" if len(mine) > 1 else ""
+            how = "on disk (as JPEG)" if medium == "on-disk" else "in memory (no JPEG)"
+            notes.append(f"Corrupted {how}: {mine[0]}{more}.")
+    return notes
 
 
 def _from_predictions(

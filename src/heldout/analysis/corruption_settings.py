@@ -24,6 +24,8 @@ FILES, TESTBED, IMPORTED = "published-files", "testbed", "imported"
 TEXTURES, PHOTOGRAPHS = "own textures", "photographs"
 _QUALITY = 85  # of the published files
 _TABLE = re.compile(r"imagenet-c\.\w+\.[1-5]_(in-memory|on-disk)")
+# CIFAR-10-C as published: arrays on disk, never compressed; their rows have no medium.
+_ARRAYS = re.compile(r"cifar10-c\.\w+\.[1-5]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,9 @@ class Variant:
 
     baseline: the clean setting. reference: whose corruptions: 'imagenet-c', 'imagecorruptions',
     'published-files', 'testbed' (the ImageNet testbed's own code) or 'imported'. medium:
-    'in-memory' or 'on-disk'; quality: of the JPEG compression on disk, 0 in memory. frost: what it
-    is made from, '' without frost. settings: (kind, severity) to the setting's name.
+    'in-memory' or 'on-disk'; quality: of the JPEG compression on disk, 0 where there is none.
+    frost: what it is made from, '' without frost. settings: (kind, severity) to the setting's
+    name. The baseline need not be in the store.
     """
 
     baseline: str
@@ -60,6 +63,8 @@ class Variant:
     @property
     def medium_words(self) -> str:
         """The medium, with the JPEG quality where it is not that of the published files."""
+        if self.medium == "on-disk" and not self.quality:
+            return "on-disk (no JPEG)"
         odd = self.medium == "on-disk" and self.quality != _QUALITY
         return f"on-disk (JPEG {self.quality})" if odd else self.medium
 
@@ -79,7 +84,7 @@ def variants(store: Store) -> list[Variant]:
     found: dict[tuple[str, str, str, int], dict[str, dict[tuple[str, int], str]]] = {}
     for name, row in known.items():
         place = _place(name, row)
-        if place is None or str(row["baseline"]) not in known:
+        if place is None:
             continue
         kind, severity, frost = str(row["corruption"]), int(row["severity"]), _frost(name, row)
         found.setdefault(place, {}).setdefault(frost, {})[kind, severity] = name
@@ -104,14 +109,16 @@ def pick(
     if not every:
         raise BadInput(
             f"The store '{store.files.url}' has no settings under corruptions. Run some with"
-            " `heldout run MODEL --on SET/imagenet-c=PATH`, or import the ImageNet testbed."
+            f" `{run_words('SET')}`, or import the ImageNet testbed."
         )
     if test_set is not None:
-        name = store.resolve(test_set)
         bases = sorted({v.baseline for v in every})
+        name = test_set if test_set in bases else store.resolve(test_set)
         if name not in bases:
             raise not_found("test set under corruptions", test_set, bases, "the store")
         every = [v for v in every if v.baseline == name]
+    if frost is not None and not any(v.frost for v in every):
+        raise BadInput(f"There is no frost under '{every[0].baseline}': --frost does not apply.")
     every = _kept(every, "reference", reference)
     every = _kept(every, "medium", medium)
     return _kept(every, "frost", frost)
@@ -139,12 +146,20 @@ def one(found: Sequence[Variant]) -> Variant:
     )
 
 
-def is_imagenet(store: Store, baseline: str) -> bool:
-    """Whether a test set has ImageNet's 1,000 classes, so that AlexNet's errors may be used."""
-    labels = store.label_set_of(baseline)
-    if labels is not None:
-        return len(labels.classes) == 1000 and labels.classes[0] == "n01440764"
-    row = store.settings()[baseline]
+def run_words(test_set: str) -> str:
+    """The command that runs a test set under all corruptions."""
+    return f"heldout run {test_set}=PATH -m MODEL --shift imagenet-c"
+
+
+def is_imagenet(store: Store, variant: Variant) -> bool:
+    """Whether a variant has ImageNet's 1,000 classes, so that AlexNet's errors may be used."""
+    known = store.settings()
+    baseline = variant.baseline
+    for setting in (baseline, *variant.settings.values()):
+        labels = store.label_set_of(setting) if setting in known else None
+        if labels is not None:
+            return len(labels.classes) == 1000 and labels.classes[0] == "n01440764"
+    row = known.get(baseline, {})
     return baseline == "imagenet-val" or row.get("original") == "imagenet-val"
 
 
@@ -154,7 +169,11 @@ def _place(name: str, row: Mapping[str, Any]) -> tuple[str, str, str, int] | Non
     there = row.get("group") == "corruption" and row.get("baseline")
     if not there or row.get("corruption") not in (*KINDS, *EXTRA_KINDS):
         return None
-    if number not in SEVERITIES or row.get("medium") not in MEDIA:
+    if number not in SEVERITIES:
+        return None
+    if _ARRAYS.fullmatch(name):
+        return str(row["baseline"]), FILES, "on-disk", 0
+    if row.get("medium") not in MEDIA:
         return None
     medium = str(row["medium"])
     # a setting of ours is written SET/SHIFT; other names come from tables and published files
@@ -169,4 +188,5 @@ def _place(name: str, row: Mapping[str, Any]) -> tuple[str, str, str, int] | Non
 def _frost(name: str, row: Mapping[str, Any]) -> str:
     if row.get("corruption") != "frost":
         return ""
-    return PHOTOGRAPHS if _TABLE.fullmatch(name) or "frost_photographs" in name else TEXTURES
+    published = _TABLE.fullmatch(name) or _ARRAYS.fullmatch(name)
+    return PHOTOGRAPHS if published or "frost_photographs" in name else TEXTURES

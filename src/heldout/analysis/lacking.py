@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Lacking = Mapping[tuple[str, str], tuple[int, int]]  # (model, setting): rows there, examples
 
 _NAMED = 5
-_MEND = "`heldout results --incomplete` scores the rows there are"
+_MEND = "--incomplete of `heldout results` and `heldout mce` scores the rows there are"
 
 
 def how_many(n: int, noun: str) -> str:

@@ -17,7 +17,7 @@ from heldout.analysis.fits import fit
 from heldout.analysis.lacking import how_many
 from heldout.analysis.line import knee_of, predict, predict_knee
 from heldout.analysis.population import select
-from heldout.errors import BadInput
+from heldout.errors import BadInput, NotFound
 from heldout.stats.rank import spearman
 from heldout.store.read import Store
 from heldout.table import Column, Table
@@ -175,7 +175,10 @@ def _averages(store: Store, cells: Cells) -> dict[str, tuple[str, FloatArray]]:
     for name, row in store.settings().items():
         if row.get("group") not in _WORDS or not row.get("baseline") or name in ours:
             continue
-        baseline = store.resolve(row["baseline"])
+        try:
+            baseline = store.resolve(row["baseline"])
+        except NotFound:
+            continue  # nothing was run without corruption
         key = (str(row.get("corruption", name)), str(row.get("medium", "")))
         kinds = tables.setdefault((_WORDS[row["group"]], baseline), {})
         kinds.setdefault(key, []).append(name)
@@ -186,7 +189,7 @@ def _averages(store: Store, cells: Cells) -> dict[str, tuple[str, FloatArray]]:
         found[said] = (baseline, _mean(cells, list(kinds.values())))
     for v in mine:
         whole = [v.names(k) for k in v.whole(KINDS)]
-        if whole:
+        if whole and v.baseline in store.settings():
             found[f"corruptions ({v.words})"] = (v.baseline, _mean(cells, whole))
     order = [w for group in _WORDS.values() for w in found if w.startswith(group)]
     return {w: found[w] for w in order}

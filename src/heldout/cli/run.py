@@ -267,7 +267,8 @@ def _report(plan: Plan, done: Done, study: Study) -> None:
     table = result_table(plan, study.store)
     if table is not None:
         put(table)
-    for table in corruption_tables(plan, study.store):
+    summed = corruption_tables(plan, study.store)
+    for table in summed:
         put(table)
     here = Store.open(study.store)
     for finding in label_order(here, plan):
@@ -280,7 +281,18 @@ def _report(plan: Plan, done: Done, study: Study) -> None:
         say(
             f"A setting now has {parts} files; `heldout compact --store {study.store}` merges them."
         )
-    say(f"Next: heldout results --store {study.store}, or heldout report.")
+    corrupted = any(s.row.get("group") == "corruption" for s in plan.settings) and summed
+    say(_next(study, "mce --by corruption" if corrupted else "results"))
+
+
+def _next(study: Study, command: str) -> str:
+    """What to do with the rows; a report wants all of them."""
+    if study.limit:
+        return (
+            f"Next: heldout {command} --incomplete --store {study.store}. Without --limit the same"
+            " command runs the rest."
+        )
+    return f"Next: heldout {command} --store {study.store}, or heldout report."
 
 
 def _many(count: int, what: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from heldout.engine.study import Study
 from heldout.shifts.catalogue import Applied, parse
 
 IN_MEMORY, ON_DISK = "in-memory", "on-disk"
@@ -45,6 +47,17 @@ def state_of(text: str) -> str:
         return ""
     states = (step.shift.state() for step in parse(text).steps if step.shift.state is not None)
     return " ".join(s for s in states if s)
+
+
+def without_effect(study: Study, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each of --jpeg and --frost that changes nothing in these settings."""
+    kinds = {row.get("corruption") for row in rows if row.get("group") == "corruption"}
+    notes = []
+    if study.jpeg and not kinds:
+        notes.append("no shift of this run is a corruption, so --jpeg changes nothing")
+    if study.frost and "frost" not in kinds:
+        notes.append("frost is not among the shifts of this run, so --frost changes nothing")
+    return notes
 
 
 def _alone(applied: Applied) -> bool:

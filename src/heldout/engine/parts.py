@@ -15,6 +15,7 @@ from heldout.engine.scale import list_name
 from heldout.engine.scoring import NO_ANSWER, NOT_A_NUMBER
 from heldout.errors import ConflictError
 from heldout.images.decode import decoder
+from heldout.shifts.opencv import version
 from heldout.store.block import Block
 from heldout.store.provenance import Provenance
 from heldout.store.read import Store
@@ -193,7 +194,8 @@ def _model_row(plan: Plan, name: str) -> dict[str, Any]:
 def _origin(plan: Plan, entry: Entry) -> Provenance:
     hashes = {f"weights of {m}": plan.abouts[m].weights for m in entry.models}
     versions = {f"{k} {v}" for m in entry.models for k, v in plan.abouts[m].versions.items()}
-    notes = (PROMISE, f"decoded by {decoder()}", *sorted(versions))
+    shifted = [version()] if plan.setting(entry.setting).shift and version() else []
+    notes = (PROMISE, f"decoded by {decoder()}", *shifted, *sorted(versions))
     return Provenance("heldout run", "run", (), hashes, notes)
 
 

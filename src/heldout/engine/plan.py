@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heldout.engine.corruption import shift_facts, state_of
+from heldout.engine.corruption import shift_facts, state_of, without_effect
 from heldout.engine.matching import described, outputs_map
 from heldout.engine.scale import OUTSIDE, Scale, list_name, scale_of
 from heldout.engine.study import CLEAN, Study, WantedSet, shifts_of
@@ -178,6 +178,7 @@ def make_plan(
                         study, wanted, chosen, shift, listing, scale, rows, abouts, pixels, notes
                     )
                 )
+    notes += without_effect(study, [s.row for s in settings])
     settings = _each_once(settings)
     size = study.shard_size or _shard_size(len(abouts), settings)
     return Plan(study, sets, abouts, tuple(settings), size, tuple(dict.fromkeys(notes)))
@@ -279,7 +280,7 @@ def _setting(
         notes += said
         facts[name] = {"images": pixels, **_facts(study, about, scale, maps[name], text)}
         if state:
-            facts[name]["photographs"] = state
+            facts[name]["materials of the shift"] = state
     whole = len(rows) == int((scale.label != OUTSIDE).sum())
     row = dict(setting_row(wanted.name, list_name(chosen) or None, text or None, len(rows)))
     row |= shift_facts(text)

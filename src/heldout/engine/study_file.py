@@ -122,6 +122,8 @@ def _check(
         if name not in keys:
             near = near_matches(name, keys)
             hint = f" Did you mean '{near[0]}'?" if near else f" Known: {', '.join(keys)}."
+            if keys is not _TOP and name in _TOP:
+                hint = " It belongs to the top of the file, before the first [[table]]."
             raise BadInput(f"{at}: there is no key '{name}' here.{hint}")
         key = keys[name]
         wrong = not isinstance(value, key.types) or (bool not in key.types and value is True)

@@ -16,10 +16,11 @@ from heldout.engine.study import Study
 from heldout.errors import BadInput, HeldoutError
 from heldout.images.decode import decoder
 from heldout.models.classifier import About
+from heldout.shifts.opencv import version
 from heldout.store.files import Files
 from heldout.store.read import Store
 
-_VERSIONS = ("heldout", "the decoder of images")
+_VERSIONS = ("heldout", "the decoder of images", "what shifts images")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +44,8 @@ class Job:
 
 def seen_of(plan: Plan) -> dict[str, str]:
     """What must be the same on every machine of a run, by its name for people."""
-    seen = dict(zip(_VERSIONS, (__version__, decoder()), strict=True))
+    shifts = version() if any(s.shift for s in plan.settings) else "not needed"
+    seen = dict(zip(_VERSIONS, (__version__, decoder(), shifts), strict=True))
     for name, there in plan.sets.items():
         seen[f"the examples of the test set '{name}'"] = digest_of(there.listing)
     for s in plan.settings:

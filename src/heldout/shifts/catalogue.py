@@ -8,9 +8,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from heldout.errors import BadInput
 from heldout.shifts.families import find, groups, names
-from heldout.shifts.shift import Image, Shift, checked, generator
+from heldout.shifts.shift import Group, Image, Shift, checked, generator, number_text
 
 __all__ = [
     "Applied",
@@ -110,7 +112,7 @@ def on_disk(texts: Iterable[str], quality: int) -> list[str]:
     >>> on_disk(["clean", "fog:3", "blur:1", "fog:3+jpeg:50"], 85)
     ['clean', 'fog:3+jpeg:85', 'blur:1', 'fog:3+jpeg:50']
     """
-    return [f"{t}+jpeg:{quality}" if _corrupts(t) and "+jpeg:" not in t else t for t in texts]
+    return [f"{t}+jpeg:{quality}" if _corrupts(t) else t for t in texts]
 
 
 def with_photographs(texts: Iterable[str]) -> list[str]:
@@ -119,11 +121,17 @@ def with_photographs(texts: Iterable[str]) -> list[str]:
     >>> with_photographs(["frost:3", "imagecorruptions.frost:1+jpeg:85", "fog:3"])
     ['frost_photographs:3', 'imagecorruptions.frost_photographs:1+jpeg:85', 'fog:3']
     """
-    return [re.sub(r"(^|[+.])frost:", r"\1frost_photographs:", t) for t in texts]
+    return [
+        re.sub(r"(^|\+)(imagecorruptions\.|)frost:", r"\1\2frost_photographs:", t) for t in texts
+    ]
 
 
 def _corrupts(text: str) -> bool:
-    return text != "clean" and parse(text).steps[-1].shift.group == "corruption"
+    """Whether a text is of a corruption, and does not end in JPEG compression anyway."""
+    if text == "clean":
+        return False
+    steps = parse(text).steps
+    return any(s.shift.group == "corruption" for s in steps) and steps[-1].shift.name != "jpeg"
 
 
 def shifted(image: Image, applied: Applied, seed: int, example: str) -> Image:
@@ -135,14 +143,16 @@ def shifted(image: Image, applied: Applied, seed: int, example: str) -> Image:
     now = checked(image)
     for step in applied.steps:
         rng = generator(seed, step.stream, example)
-        new = step.shift.apply(now, step.number, rng)
+        given = now.view()
+        given.flags.writeable = False  # other shifts see the same pixels
+        new = step.shift.apply(given, step.number, rng)
         if new.dtype != now.dtype or new.shape != now.shape:
             raise BadInput(
                 f"The shift '{step.shift.name}' made an image of {new.shape} {new.dtype} from one"
                 f" of {now.shape} uint8; shifts keep both. Update the package that brings it."
             )
         now = new
-    return now.copy() if now is image else checked(now)
+    return now.copy() if np.shares_memory(now, image) else checked(now)
 
 
 def _chain(chain: str, text: str) -> list[str]:
@@ -213,11 +223,17 @@ def _meant(name: str, number: str, text: str, colon: str = ":") -> list[str]:
         at = [member for member, own in there if own and _same(own, wanted)]
         if not at:
             raise BadInput(
-                f"'{text}': no shift of the group '{name}' has the number '{wanted}'. It goes from"
-                f" {group.members[0]} to {group.members[-1]}."
+                f"'{text}': no shift of the group '{name}' has the number '{wanted}'; the numbers"
+                f" go from {_ends(group)}."
             )
         found += at
     return found
+
+
+def _ends(group: Group) -> str:
+    """The smallest and the largest number of a group: '1 to 5'."""
+    numbers = [float(n) for member in group.members if (n := member.partition(":")[2])]
+    return f"{number_text(min(numbers))} to {number_text(max(numbers))}"
 
 
 def _same(own: str, wanted: str) -> bool:

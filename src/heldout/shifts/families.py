@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
-from heldout.errors import BadInput, not_found
+from heldout.errors import BadInput, NotFound, not_found
 from heldout.shifts.shift import Group, Shift
 
 ENTRY_POINTS = "heldout.shifts"
@@ -47,6 +47,9 @@ def find(name: str) -> Shift:
         return _own()[name]
     plugins = _plugins()
     if name not in plugins:
+        plain = name.rpartition(".")[2]  # `imagenet-c.fog` is `fog`
+        if plain != name and plain in _own():
+            raise NotFound(f"There is no shift '{name}' in heldout. Did you mean '{plain}'?")
         raise not_found("shift", name, [*names(), *groups()], "heldout")
     where = f"The shift '{name}' ({plugins[name].value}), which another package brings,"
     try:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from heldout.shifts.corruptions.frost import Photographs
 
 VARIABLE = "HELDOUT_FROST"
-_folder: list[str] = []
+_folder = ""
+_read: Photographs | None = None  # once read, they stay: a folder may change during a run
 
 
 def use(folder: str) -> None:
@@ -20,7 +21,8 @@ def use(folder: str) -> None:
     A run sets it once in every process before the first image. Raises BadInput where the folder has
     not the six photographs.
     """
-    _folder[:] = [folder] if folder else []
+    global _folder, _read
+    _folder, _read = folder, None
     if folder:
         photographs()
 
@@ -29,11 +31,15 @@ def photographs() -> Photographs:
     """The photographs. Raises BadInput where no folder was named, or it lacks some of them."""
     from heldout.shifts.corruptions.frost import read_photographs
 
-    folder = _folder[0] if _folder else os.environ.get(VARIABLE, "")
+    global _read
+    if _read is not None:
+        return _read
+    folder = _folder or os.environ.get(VARIABLE, "")
     if not folder:
         raise BadInput(
             "frost_photographs needs the folder with the six photographs frost1.png to frost6.jpg"
             " of the authors' code (github.com/hendrycks/robustness, ImageNet-C/create_c): give"
             f" --frost FOLDER or set {VARIABLE}. Without them, frost:3 uses textures of our own."
         )
-    return read_photographs(folder)
+    _read = read_photographs(folder)
+    return _read

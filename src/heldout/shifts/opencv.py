@@ -22,6 +22,11 @@ def opencv() -> Any:
         ) from error
 
 
+def version() -> str:
+    """'OpenCV 5.0.0' where it is installed, else ''. Another one may differ in a grey level."""
+    return f"OpenCV {opencv().__version__}" if find_spec("cv2") is not None else ""
+
+
 def one_thread() -> None:
     """Let OpenCV, where it is installed, use no threads of its own in this process.
 

@@ -89,9 +89,12 @@ def checked(image: Any) -> Image:
     if not isinstance(image, np.ndarray):
         raise BadInput(f"A shift takes an array of (h, w, 3) uint8, not a {type(image).__name__}.")
     if image.dtype != np.uint8:
+        how = (
+            "np.rint(255 * image) of values from 0 to 1" if image.dtype.kind == "f" else "the image"
+        )
         raise BadInput(
-            f"A shift takes values from 0 to 255 as uint8, but the image has {image.dtype}. Values"
-            " from 0 to 1 become that by np.rint(255 * image).astype(np.uint8)."
+            f"A shift takes values from 0 to 255 as uint8, but the image has {image.dtype}. Scale"
+            f" it to 0 to 255 first; then ({how}).astype(np.uint8) is what it takes."
         )
     if image.ndim != 3 or image.shape[2] != 3:
         raise BadInput(

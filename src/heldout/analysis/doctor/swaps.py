@@ -200,8 +200,10 @@ def _merged(case: Case, i: int, counts: Confusion, hardness: Hardness) -> list[F
     value, swallowed, rows = 1.0, [], 0
     for p, q in twins:
         for gone, kept in ((p, q), (q, p)):
+            if max(gone, kept) >= counts.width:  # classes that the rows know nothing of
+                continue
             moved = int(counts.at(kept, gone))
-            if said[gone] == 0 and moved and max(gone, kept) < counts.width:
+            if said[gone] == 0 and moved:
                 value *= hardness(gone, kept) ** moved
                 swallowed.append(gone)
                 rows += moved

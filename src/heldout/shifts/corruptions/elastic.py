@@ -34,7 +34,7 @@ def elastic_transform(
     `imagecorruptions` has no affine map, other constants, and the noise of both axes in proportion
     to the height. Draws: the three points (x, y), then the planes of x and of y.
     """
-    source, row = prepared("elastic_transform", image, severity, reference)
+    source, row = prepared("elastic_transform", image, severity, reference, rng)
     height, width = shape = source.shape[:2]
     if reference != IMAGENET_C:
         noise = _uniform(rng, shape, height * _LARGEST)

@@ -22,7 +22,7 @@ def fog(
     references, which differ in the constants only. A black image stays black. Draws: side² - 1
     uniform numbers.
     """
-    source, (strength, decay) = prepared("fog", image, severity, reference)
+    source, (strength, decay) = prepared("fog", image, severity, reference, rng)
     side = _side(max(source.shape[:2]))
     heights = _cloud(rng.random(side * side - 1, dtype=np.float32), side, decay)
     return _fogged(source, heights, strength)

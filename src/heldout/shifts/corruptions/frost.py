@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -24,6 +25,8 @@ _USED = 5  # both references draw among the first five of the six photographs
 # Factors on the side of a photograph: of imagenet-c by the size of image, and of imagecorruptions.
 _SHRUNK = dict(zip(SIZES, (1.0, 0.3, 0.2), strict=True))
 _ENLARGED = 1.1
+_KEPT = 1 << 21  # pixels of a photograph that is kept in another size
+_drawing = Lock()
 # All weights are multiples of 1/20, and so are their sums with levels. OpenCV rounds; with this
 # added (1/40 more than -1/2) it truncates such sums, whatever the errors of its floats.
 _TRUNCATES = -0.475
@@ -108,9 +111,14 @@ def _read(files: tuple[Path, ...], versions: tuple[tuple[int, int], ...]) -> Pho
     return photographs_of(images)
 
 
-@lru_cache(maxsize=1)
 def own_photographs() -> Photographs:
     """heldout's own textures of ice, which stand in for the photographs."""
+    with _drawing:  # threads that come first wait for one of them
+        return _own()
+
+
+@lru_cache(maxsize=1)
+def _own() -> Photographs:
     return photographs_of(textures())
 
 
@@ -130,9 +138,14 @@ def frost(
     A photograph that does not cover the image is enlarged until it does. Draws: which photograph,
     the first row of the part, its first column.
     """
-    source, row = prepared("frost", image, severity, reference)
+    source, row = prepared("frost", image, severity, reference, rng)
     if photographs is None:
         photographs = own_photographs()
+    elif not isinstance(photographs, Photographs):
+        raise BadInput(
+            "Corruption 'frost': photographs are what read_photographs(folder) gives, not a"
+            f" {type(photographs).__name__}."
+        )
     index = int(rng.integers(min(_USED, len(photographs.images))))
     ice = _covering(photographs, index, source.shape, reference)
     top, left = (
@@ -171,9 +184,14 @@ def _shrunk(photographs: Photographs, index: int, factor: float) -> Image:
     return shrunk
 
 
-@lru_cache(maxsize=12)
 def _scaled(photographs: Photographs, index: int, rows: int, columns: int) -> Image:
-    """A photograph of that size, cubic."""
+    """A photograph of that size, cubic; kept where it is not large."""
+    make = _resized if rows * columns <= _KEPT else _resized.__wrapped__
+    return make(photographs, index, rows, columns)
+
+
+@lru_cache(maxsize=12)
+def _resized(photographs: Photographs, index: int, rows: int, columns: int) -> Image:
     cv2 = opencv()
     source = photographs.images[index]
     scaled: Image = cv2.resize(source, (columns, rows), interpolation=cv2.INTER_CUBIC)

@@ -16,6 +16,7 @@ from heldout.shifts.shift import Image
 Places = NDArray[np.intp]
 Displacements = NDArray[np.uint8]
 _SIGN = 8 * np.dtype(np.intp).itemsize - 1
+_KEPT = 1 << 20  # pixels of an image whose layout is kept
 
 
 def glass_blur(
@@ -29,7 +30,7 @@ def glass_blur(
     published code means to swap the two, but copies one onto the other; so does this.) Truncated to
     whole levels before and after. The same in both references.
     """
-    source, (sigma, reach, iterations) = prepared("glass_blur", image, severity, reference)
+    source, (sigma, reach, iterations) = prepared("glass_blur", image, severity, reference, rng)
     reach, iterations = int(reach), int(iterations)
     height, width = source.shape[:2]
     rows, columns = (max(0, side - 2 * reach) for side in (height, width))
@@ -78,8 +79,14 @@ def _glassed(source: Image, sigma: float, reach: int, drawn: Displacements) -> I
     return smoothed(cv2.cvtColor(shuffled, cv2.COLOR_RGBA2RGB), sigma)
 
 
-@lru_cache(maxsize=4)  # 16 bytes a pixel
 def _layout(height: int, width: int, reach: int) -> tuple[Places, tuple[slice, slice], Places]:
+    """What `_laid_out` gives, kept for images that are not large: it takes 16 bytes a pixel."""
+    make = _laid_out if height * width <= _KEPT else _laid_out.__wrapped__
+    return make(height, width, reach)
+
+
+@lru_cache(maxsize=4)
+def _laid_out(height: int, width: int, reach: int) -> tuple[Places, tuple[slice, slice], Places]:
     """The ends (see below) if no pixel moves, the part of the image that moves, its places."""
     places = np.arange(height * width).reshape(height, width)
     inside = slice(reach + 1, height - reach + 1), slice(reach + 1, width - reach + 1)

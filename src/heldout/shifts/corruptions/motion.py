@@ -35,7 +35,7 @@ def motion_blur(
     darker on average), and leaves out all places from the first that is a whole image away, without
     making up for their weight, so that images of fewer than 2r + 1 pixels a side get dark.
     """
-    source, (radius, sigma) = prepared("motion_blur", image, severity, reference)
+    source, (radius, sigma) = prepared("motion_blur", image, severity, reference, rng)
     return _blurred(source, radius, sigma, rng.uniform(-_ANGLE, _ANGLE), reference)
 
 

@@ -28,7 +28,7 @@ def gaussian_noise(
 
     The same in both references.
     """
-    source, (sd,) = prepared("gaussian_noise", image, severity, reference)
+    source, (sd,) = prepared("gaussian_noise", image, severity, reference, rng)
     return _noised(source, _look_up(_gaussian_steps(sd), source, rng))
 
 
@@ -39,7 +39,7 @@ def speckle_noise(
 
     One constant: the sd at full brightness. The same in both references.
     """
-    source, (sd,) = prepared("speckle_noise", image, severity, reference)
+    source, (sd,) = prepared("speckle_noise", image, severity, reference, rng)
     return _speckled(source, _look_up(_speckle_factors(sd), source, rng))
 
 
@@ -50,7 +50,7 @@ def impulse_noise(
 
     One constant: the share of values that become 255 or 0, half each. The same in both references.
     """
-    source, (share,) = prepared("impulse_noise", image, severity, reference)
+    source, (share,) = prepared("impulse_noise", image, severity, reference, rng)
     draws = draws16(source.size, rng).reshape(source.shape)
     salted, struck = (np.uint16(round(_DRAWS * part)) for part in (share / 2, share))
     return _struck(source, draws < salted, draws - salted < struck - salted)
@@ -64,7 +64,7 @@ def shot_noise(
     One constant: the mean count at full brightness, of a Poisson distribution. The same in both
     references.
     """
-    source, (photons,) = prepared("shot_noise", image, severity, reference)
+    source, (photons,) = prepared("shot_noise", image, severity, reference, rng)
     draws = draws16(source.size, rng).view(np.uint8)
     return _shot(source, draws[: source.size], draws[source.size :], _shot_cells(photons))
 

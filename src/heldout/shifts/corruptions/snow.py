@@ -28,7 +28,7 @@ def snow(
     bits before it is blurred, `imagecorruptions` after. Draws: normal numbers for the part of the
     layer that is magnified, by rows; then the angle, uniform from -135 to -45 degrees.
     """
-    source, row = prepared("snow", image, severity, reference)
+    source, row = prepared("snow", image, severity, reference, rng)
     _, _, rows, columns = _part(source.shape[:2], row[2])
     normals = rng.standard_normal((rows, columns), dtype=np.float32)
     return _snowed(source, row, normals, rng.uniform(*_ANGLES), reference)

@@ -32,7 +32,7 @@ def spatter(
     by 0 there and returns a black image, and so does `imagecorruptions` here. Draws: a normal
     number a pixel.
     """
-    source, row = prepared("spatter", image, severity, reference)
+    source, row = prepared("spatter", image, severity, reference, rng)
     normals = rng.standard_normal(source.shape[:2], dtype=np.float32)
     return _spattered(source, row, normals, reference)
 
