@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heldout.engine.allocator import keep_memory
+from heldout.engine.study import CLEAN
 from heldout.images.decode import Decoding, Unreadable, decode
 from heldout.images.geometry import Geometry, fit
 from heldout.shifts import frost_folder
@@ -28,14 +29,15 @@ PUBLISHED = Geometry(256, (224, 224), "bilinear")  # the geometry of ImageNet-C'
 _UNFINISHED = ".unfinished"
 _OLD = 3600.0  # seconds after which a temporary file has no process that still writes it
 _JPEG = (".jpg", ".jpeg")  # what every reader of folders takes
+_PNG_END, _JPEG_END = b"\0\0\0\0IEND\xaeB`\x82", b"\xff\xd9"
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What copies of which images.
 
-    source: a folder of images. shifts: texts without a compression that `jpeg` says. set_name: the
-    test set's name, as in a run ('' for none): some sets have ids of their own. enlarge: whether
+    source: a folder of images. shifts: texts without a compression that `jpeg` says; 'clean' for
+    the images at the geometry's size. set_name: the test set's name, as in a run ('' for none): some sets have ids of their own. enlarge: whether
     images that are smaller than the geometry's crop may be enlarged. jpeg: quality of JPEG copies
     (0: PNG). frost: folder of the photographs for frost ('': textures of our own). limit: so many
     images, evenly spread (0: all). workers: processes (0: one a core).
@@ -57,12 +59,16 @@ class Order:
 
 @dataclass(slots=True)
 class Made:
-    """What was made of one image: new copies, their bytes, copies that were there."""
+    """What was made of one image: new copies, their bytes, copies that were there.
+
+    error: why it could not be read; small: its size, where it would have had to be enlarged.
+    """
 
     copies: int = 0
     bytes: int = 0
     there: int = 0
     error: str = ""
+    small: str = ""
 
 
 class Maker:
@@ -96,12 +102,19 @@ class Maker:
             (content,) = self.opened.fetch([row])
             if isinstance(content, Unreadable):
                 raise content
-            image = fit(decode(content, self.how), self.order.geometry)
+            picture = decode(content, self.how)
+            crop = self.order.geometry.crop
+            if crop and not self.order.enlarge and min(picture.size) < min(crop):
+                made.small = f"{picture.width:,} x {picture.height:,} pixels"
+                return made
+            image = fit(picture, self.order.geometry)
             for text, path in wanted:
                 if is_whole(path):  # another call made it meanwhile
                     made.there += 1
                     continue
-                pixels = shifted(image, parse(text), self.order.seed, self.ids[row])
+                pixels = image
+                if text != CLEAN:
+                    pixels = shifted(image, parse(text), self.order.seed, self.ids[row])
                 made.bytes += self._put(path, encoded(pixels, self.order.jpeg))
                 made.copies += 1
         except Unreadable as error:
@@ -182,8 +195,10 @@ def names_of(paths: Sequence[str], jpeg: int) -> list[str]:
     return [n if times[n] == 1 else p + ending for p, n in zip(paths, new, strict=True)]
 
 
-def those_there(out: str, folders: Sequence[str], names: Sequence[str]) -> NDArray[np.bool_]:
-    """(images, shifts): which copies are there. One look at each folder, not at each file."""
+def those_there(
+    out: str, folders: Sequence[str], names: Sequence[str], look: bool = True
+) -> NDArray[np.bool_]:
+    """(images, shifts): which copies are there; look: and end as whole files do."""
     position = {name: i for i, name in enumerate(names)}
     there = np.zeros((len(names), len(folders)), bool)
     for column, folder in enumerate(folders):
@@ -195,15 +210,21 @@ def those_there(out: str, folders: Sequence[str], names: Sequence[str]) -> NDArr
                     if entry.is_dir():
                         todo.append(f"{below}{entry.name}/")
                     elif (row := position.get(f"{below}{entry.name}")) is not None:
-                        there[row, column] = entry.stat().st_size > 0
+                        there[row, column] = is_whole(entry.path) if look else True
     return there
 
 
 def is_whole(path: str) -> bool:
-    """Whether a copy is there. After a power cut some file systems have names without bytes."""
+    """Whether a copy is there and ends as its format does.
+
+    After a power cut some file systems have names without bytes, or with zeros for the last ones.
+    """
+    end = _JPEG_END if path.lower().endswith(_JPEG) else _PNG_END
     try:
-        return os.stat(path).st_size > 0
-    except OSError:
+        with open(path, "rb", buffering=0) as file:
+            file.seek(-len(end), os.SEEK_END)
+            return file.read() == end
+    except OSError:  # not there, or shorter than that
         return False
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from heldout.engine.copies_record import must_be_published
 from heldout.errors import BadInput, not_found
 from heldout.shifts.catalogue import expand, groups, names, on_disk, with_photographs
 from heldout.testsets.catalogue import known
@@ -158,6 +159,8 @@ def merged(sets: Sequence[WantedSet], shifts: Sequence[str] = ()) -> tuple[Wante
 def _members(wanted: WantedSet) -> list[WantedSet]:
     """A family of sets such as imagenet-c as its members that are there; else the set itself."""
     entry = known(wanted.name)
+    if entry is not None and entry.row.get("subgroup") in ("imagenet-c", "cifar10-c"):
+        must_be_published(wanted.name, wanted.source.path, str(entry.row["subgroup"]))
     if entry is None or not entry.parts:
         return [wanted]
     out = []

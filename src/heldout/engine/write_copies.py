@@ -19,15 +19,23 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from heldout.engine.copier import Maker, Order, names_of, those_there
-from heldout.engine.copies_record import RECORD, Copies, agree, folders_of
+from heldout.engine.copies_record import (
+    RECORD,
+    Copies,
+    agree,
+    folders_of,
+    read_record,
+    spread,
+)
 from heldout.engine.corruption import state_of
 from heldout.engine.loading import cores
 from heldout.engine.plan import digest_of, pixels_of
 from heldout.engine.processes import in_processes
+from heldout.engine.study import CLEAN
 from heldout.errors import BadInput, HeldoutError
 from heldout.images.decode import Unreadable, decode, decoder
 from heldout.shifts import frost_folder
-from heldout.shifts.catalogue import Applied, parse, with_photographs
+from heldout.shifts.catalogue import parse, with_photographs
 from heldout.testsets.folder import OPTIONS, open_folder
 from heldout.testsets.opening import open_test_set
 from heldout.testsets.place import FileSet
@@ -40,11 +48,19 @@ _LOOK = 16  # images after which the size of all copies is estimated
 
 @dataclass(slots=True)
 class Written:
-    """What a call did. there: copies that needed no work; unreadable: ids, and why."""
+    """What a call did. there: copies that needed no work; unreadable: ids, and why.
+
+    small: ids and sizes of images that would have had to be enlarged. Of the whole folder: shifts,
+    all on its record; images, those with copies under all of them; lacking: by shift, how many
+    images that can have copies have none yet (other calls' work, unfinished).
+    """
 
     out: str
     folders: dict[str, str]
     images: int = 0
+    shifts: tuple[str, ...] = ()
+    lacking: dict[str, int] = field(default_factory=dict)
+    small: list[tuple[str, str]] = field(default_factory=list)
     copies: int = 0
     there: int = 0
     bytes: int = 0
@@ -63,26 +79,29 @@ def write_copies(order: Order, progress: Progress = lambda what, part: None) -> 
     _must_be_outside(out, order)
     frost_folder.use(order.frost)
     texts = with_photographs(order.shifts) if order.frost else list(order.shifts)
-    shifts = [parse(t) for t in dict.fromkeys(texts)]
-    folders = folders_of([s.text for s in shifts])
+    texts = list(dict.fromkeys(t if t == CLEAN else parse(t).text for t in texts))
+    if order.jpeg and CLEAN in texts:
+        raise BadInput(
+            f"JPEG copies of quality {order.jpeg} are not clean. Write clean ones to another folder"
+            " without --jpeg; the shift jpeg:NUMBER is compression by itself."
+        )
+    folders = folders_of(texts)
     opened, ids = _opened(order)
     _must_be_large(opened, order)
     paths = opened.listing.examples
     names = names_of(paths, order.jpeg)
-    rows = np.arange(len(paths))
-    if order.limit and order.limit < len(paths):
-        rows = rows[np.arange(order.limit) * len(paths) // order.limit]
-    done = Written(out, folders, images=len(rows))
+    rows = np.array(spread(min(order.limit or len(paths), len(paths)), len(paths)))
+    done = Written(out, folders)
     start = time.monotonic()
     with _sentences(out, done):
         os.makedirs(out, exist_ok=True)
         again = os.path.exists(os.path.join(out, RECORD))
-        done.notes += agree(out, _copies(order, opened, ids, shifts, folders))
+        done.notes += agree(out, _copies(order, opened, ids, len(rows), folders))
         progress("looking", 0.0)
-        there = those_there(out, [folders[s.text] for s in shifts], names)
+        there = those_there(out, list(folders.values()), names)
         missing = [r for r in rows.tolist() if not there[r].all()]
         done.there = int(there[rows].sum())
-        todo = len(rows) * len(shifts) - done.there
+        todo = len(rows) * len(folders) - done.there
         if again:  # beside another call, each begins elsewhere, so that they share the work
             turn = random.randrange(len(missing) or 1)
             missing = missing[turn:] + missing[:turn]
@@ -93,6 +112,7 @@ def write_copies(order: Order, progress: Progress = lambda what, part: None) -> 
             _all(make, known, todo, workers, done, progress)
         finally:
             make.tidy()
+        _tally(done, [names[r] for r in rows.tolist()], [ids[r] for r in rows.tolist()])
     done.seconds = time.monotonic() - start
     return done
 
@@ -105,7 +125,10 @@ def _all(
     done: Written,
     progress: Progress,
 ) -> None:
-    """Make the copies of every image, and say how far that is. known: how many each has already."""
+    """Make the copies of every image, and say how far that is. known: how many each has already.
+
+    The pace is that of this call, whatever others do; what they have made is work that is not left.
+    """
     begin = time.monotonic()
     behind = 0
     for i, (row, made) in enumerate(in_processes(make, known, workers)):
@@ -114,13 +137,28 @@ def _all(
         meanwhile = max(made.there - known[row], 0)  # by another call
         done.there += meanwhile
         behind += made.copies + meanwhile
-        if made.error:
-            done.unreadable.append((make.ids[row], made.error))
-            todo -= len(make.folders) - known[row] - meanwhile
-        pace = (i + 1) / max(time.monotonic() - begin, 1e-9)
-        progress(f"{behind:,}/{todo:,}, {pace:.3g} images/s", behind / max(todo, 1))
+        if made.error or made.small:
+            left_out = done.unreadable if made.error else done.small
+            left_out.append((make.ids[row], made.error or made.small))
+            todo -= len(make.folders) - known[row] - made.copies - meanwhile
+        pace = done.copies / max(time.monotonic() - begin, 1e-9)
+        part = done.copies / max(done.copies + todo - behind, 1)
+        progress(f"{behind:,}/{todo:,}, {pace:.3g} copies/s", part)
         if i == _LOOK and done.copies:
             _must_fit(done, todo - behind)
+
+
+def _tally(done: Written, names: Sequence[str], ids: Sequence[str]) -> None:
+    """Count what the folder holds of these images, under all shifts that it was ever told."""
+    record = read_record(done.out) or {"shifts": {}}
+    folders = {text: str(shift["folder"]) for text, shift in record["shifts"].items()}
+    there = those_there(done.out, list(folders.values()), names, look=False)
+    out = {example for example, _ in (*done.unreadable, *done.small)}
+    possible = np.array([example not in out for example in ids], bool)
+    none = (~there & possible[:, None]).sum(axis=0).tolist()
+    done.shifts = tuple(folders)
+    done.images = int(there.all(axis=1).sum())
+    done.lacking = {text: n for text, n in zip(folders, none, strict=True) if n}
 
 
 def _opened(order: Order) -> tuple[FileSet, list[str]]:
@@ -159,7 +197,7 @@ def _copies(
     order: Order,
     opened: TestSet,
     ids: list[str],
-    shifts: Sequence[Applied],
+    covers: int,
     folders: dict[str, str],
 ) -> Copies:
     """What the copies are, for the record."""
@@ -176,10 +214,10 @@ def _copies(
         "seed": str(order.seed),
         "size": order.geometry.in_words() + (", turned as EXIF says" if order.exif else ""),
         "format": f"JPEG of quality {order.jpeg}, 4:2:0" if order.jpeg else "PNG",
-        "medium": "on-disk" if order.jpeg else "in-memory",
     }
-    states = {s.text: (folders[s.text], state_of(s.text)) for s in shifts}
-    return Copies(choices, states, with_what)
+    states = {t: (f, state_of("" if t == CLEAN else t)) for t, f in folders.items()}
+    source = f"{order.set_name}={order.source.path}" if order.set_name else order.source.path
+    return Copies(choices, states, with_what, source, covers, len(ids))
 
 
 def _must_be_outside(out: str, order: Order) -> None:

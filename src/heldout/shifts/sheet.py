@@ -55,23 +55,25 @@ def sheet(
     if not shifts or side < 16:
         raise BadInput("A sheet needs at least one shift, and pictures of at least 16 pixels.")
     lines, suffix = rows(shifts)
-    height, width = _fitted(source, side)
-    plan = _Plan(lines, width, height)
+    size = _fitted(source, side)
     said = ("clean", *title, *((f"each then {suffix}",) if suffix else ()))
-    done = pil.new("RGB", plan.size(said), _PAPER)
+    plan = _Plan(lines, said, size)
+    width, height = plan.cell
+    done = pil.new("RGB", plan.size, _PAPER)
     draw = ImageDraw.Draw(done)
-    _put(done, source, _MARGIN, _MARGIN, height, width)
-    _say(draw, said, _MARGIN + width + _GAP)
+    _put(done, source, _MARGIN, _MARGIN, size)
+    _say(draw, said, _MARGIN + size[1] + _GAP)
     for row, top in zip(lines, plan.tops, strict=True):
         _label(draw, row.label, top, height, plan)
         for i, text in enumerate(row.texts):
-            down, along = divmod(i, _columns(row))
-            x = plan.left + along * (width + _GAP)
-            y = top + down * (height + plan.heading + _GAP)
+            line, place = divmod(i, _columns(row))
+            x = plan.left + place * (width + _GAP)
+            y = top + line * (height + plan.heading + _GAP)
             if plan.heading:
                 _number(draw, row.numbers[i], x + width // 2, y)
             now = shifted(source, parse(text), seed, example)
-            _put(done, now, x, y + plan.heading, height, width)
+            down, along = (height - size[0]) // 2, (width - size[1]) // 2
+            _put(done, now, x + along, y + plan.heading + down, size)
     if not plan.heading:
         for i, number in enumerate(lines[0].numbers):
             x = plan.left + i * (width + _GAP) + width // 2
@@ -124,29 +126,27 @@ def _text(step: Step) -> str:
 class _Plan:
     """Where everything stands. heading: pixels over every picture for its number; 0: once on top.
 
-    left: of the first column; tops: of every row.
+    cell: width and height that a picture and what is said of it need; left: of the first column;
+    tops: of every row; size: width and height of the sheet. picture: (height, width).
     """
 
-    def __init__(self, lines: Sequence[Row], width: int, height: int) -> None:
-        self.cell = (width, height)
+    def __init__(self, lines: Sequence[Row], said: Sequence[str], picture: tuple[int, int]) -> None:
+        words = max(_wide(number) for row in lines for number in row.numbers)
+        tallest = max(len(_parts(row.label)) for row in lines) * (_TEXT + 3)
+        width, height = self.cell = max(picture[1], words), max(picture[0], tallest)
         once = len({row.numbers for row in lines}) == 1 and len(lines[0].numbers) <= _COLUMNS
         self.heading = 0 if once else _TEXT + 4
         labels = [_wide(part) for row in lines for part in _parts(row.label)]
         self.left = _MARGIN + max(*labels, width) + 2 * _GAP
-        top = _MARGIN + height + 2 * _GAP + (_TEXT + 6 if once else 0)
+        top = _MARGIN + max(picture[0], len(said) * (_TEXT + 5))
+        top += 2 * _GAP + (_TEXT + 6 if once else 0)
         self.tops = []
         for row in lines:
             self.tops.append(top)
             top += -(-len(row.texts) // _columns(row)) * (height + self.heading + _GAP)
-        self.bottom = top
-        self.columns = max(_columns(row) for row in lines)
-
-    def size(self, said: Sequence[str]) -> tuple[int, int]:
-        """Width and height of the sheet."""
-        width, _ = self.cell
-        wide = max((_wide(line) for line in said), default=0)
-        right = self.left + self.columns * (width + _GAP) - _GAP
-        return max(right, _MARGIN + width + _GAP + wide) + _MARGIN, self.bottom - _GAP + _MARGIN
+        right = self.left + max(_columns(row) for row in lines) * (width + _GAP) - _GAP
+        beside = _MARGIN + picture[1] + _GAP + max(map(_wide, said))
+        self.size = max(right, beside) + _MARGIN, top - _GAP + _MARGIN
 
 
 def _columns(row: Row) -> int:
@@ -162,9 +162,10 @@ def _fitted(image: Image, side: int) -> tuple[int, int]:
     return max(1, round(h * scale)), max(1, round(w * scale))
 
 
-def _put(done: Picture, image: Image, x: int, y: int, height: int, width: int) -> None:
+def _put(done: Picture, image: Image, x: int, y: int, size: tuple[int, int]) -> None:
     from PIL import Image as pil
 
+    height, width = size
     larger = height >= image.shape[0] and width >= image.shape[1]
     how = pil.Resampling.NEAREST if larger else pil.Resampling.BOX
     done.paste(pil.fromarray(image).resize((width, height), how), (x, y))

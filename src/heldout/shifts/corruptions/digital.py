@@ -8,6 +8,8 @@ from heldout.shifts.corruptions.prepare import IMAGENET_C, prepared
 from heldout.shifts.jpeg import jpeg
 from heldout.shifts.shift import Image
 
+_NO_DRAWS = np.random.default_rng(0)  # JPEG draws nothing
+
 
 def pixelate(
     image: Image,
@@ -42,4 +44,4 @@ def jpeg_compression(
     image: (h, w, 3) uint8. Raises BadInput for sides of more than 65,500 pixels.
     """
     source, (quality,) = prepared("jpeg_compression", image, severity, reference)
-    return jpeg(source, quality, np.random.default_rng(0) if rng is None else rng)
+    return jpeg(source, quality, _NO_DRAWS)
