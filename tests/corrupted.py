@@ -56,21 +56,27 @@ def run(
     prefix: str = "",
     suffix: str = "",
     reference: str = "imagenet-c",
+    severities: Sequence[int] = (1, 2, 3, 4, 5),
+    keep: Sequence[int] | None = None,
 ) -> None:
-    """Predictions from wrong answers, model to (kinds, 5, n) bool; clean: model to (n,)."""
+    """Predictions from wrong answers, model to (kinds, 5, n) bool; clean: model to (n,).
+
+    severities: those that are run. keep: the examples that are.
+    """
     n = next(iter(wrong.values())).shape[-1]
-    ids = [f"{test_set}-{i}" for i in range(n)]
+    kept = list(range(n) if keep is None else keep)
+    ids = [f"{test_set}-{i}" for i in kept]
     rows = []
     for c, kind in enumerate(kinds):
-        for s in range(5):
+        for s in (v - 1 for v in severities):
             made = row(test_set, f"{prefix}{kind}:{s + 1}{suffix}", kind, s + 1, reference)
             if kind == "frost_photographs":
                 made["corruption"] = "frost"
             rows.append(made)
-            guess = np.stack([w[c, s] for w in wrong.values()]).astype(int)
+            guess = np.stack([w[c, s][kept] for w in wrong.values()]).astype(int)
             write_predictions(store, Block(made["setting"], list(wrong), ids, guess), ORIGIN)
     if clean:
-        guess = np.stack(list(clean.values())).astype(int)
+        guess = np.stack([c[kept] for c in clean.values()]).astype(int)
         write_predictions(store, Block(test_set, list(clean), ids, guess), ORIGIN)
     write_settings(store, rows, ORIGIN)
     store.forget()

@@ -11,7 +11,8 @@ from corrupted import ORIGIN, answers, labels, row, run, tabled
 from heldout.analysis.alexnet import CLEAN_ERROR, ERRORS
 from heldout.analysis.corruption_error import mce
 from heldout.analysis.corruption_settings import KINDS, variants
-from heldout.analysis.corruption_tables import by_corruption, by_severity
+from heldout.analysis.corruption_severity import by_severity
+from heldout.analysis.corruption_tables import by_corruption
 from heldout.errors import BadInput, NotFound
 from heldout.stats.proportion import clopper_pearson
 from heldout.stats.weighted import mean_of_ratios, signed_mean, weighted_mean

@@ -155,15 +155,37 @@ def test_sequences_that_are_not_whole_are_left_out_and_said(tmp_path: Path) -> N
     keep = [i for i in range(12) if i not in (3, 5)]
     row = rows["a", "rotate"]
     assert (row["sequences"], row["partial"]) == (10, 2)
-    assert row["fp"] == pytest.approx(rates(top5["rotate"], "rotate")[0, keep].mean())
-    assert (rows["b", "rotate"]["sequences"], rows["b", "tilt"]["sequences"]) == (12, 11)
+    assert (rows["b", "rotate"]["sequences"], rows["b", "tilt"]["sequences"]) == (10, 11)
+    for i, model in enumerate(models):  # both on the same sequences
+        wanted = rates(top5["rotate"], "rotate")[i, keep].mean()
+        assert rows[model, "rotate"]["fp"] == pytest.approx(wanted)
     assert any("2 sequences of rotate" in n and "a: 2" in n for n in table.notes)
+    said = next(n for n in table.notes if n.startswith("Compared on the sequences that all"))
+    assert "rotate 10 (one model has 12)" in said
+    assert "tilt 11 (one model has 12)" in said
     means = {r["model"]: r for r in table.parts["means"].rows()}
-    assert (means["a"]["images"], means["b"]["images"]) == (10, 11)
-    wanted = np.mean([rates(top5[k], k)[0, keep].mean() for k in CIFAR_P.kinds])
-    assert means["a"]["mean_fp"] == pytest.approx(wanted)
+    both = [i for i in keep if i != 4]
+    for i, model in enumerate(models):
+        assert means[model]["images"] == 9
+        wanted = np.mean([rates(top5[k], k)[i, both].mean() for k in CIFAR_P.kinds])
+        assert means[model]["mean_fp"] == pytest.approx(wanted)
+    alone = {r["kind"]: r for r in flips(store, "val", ["a"]).rows()}
+    assert (alone["rotate"]["sequences"], alone["tilt"]["sequences"]) == (10, 12)
     against = {r["model"]: r for r in flips(store, "val", against="b").parts["means"].rows()}
     assert against["a"]["images"] == 9  # those that both have
+
+
+def test_models_with_no_sequence_in_common_are_said(tmp_path: Path) -> None:
+    """Each on its own images, and a note that they cannot be compared, with what to run."""
+    top5 = rankings(2, "cifar-p", ("a", "b"), ("rotate",))
+    top5["rotate"][0, :6] = ABSENT
+    top5["rotate"][1, 6:] = ABSENT
+    table = flips(stored(tmp_path / "s", "cifar-p", top5, ("a", "b")), "val")
+    assert [r["sequences"] for r in table.rows()] == [6, 6]
+    said = " ".join(table.notes)
+    assert "no two sequences of rotate in common" in said
+    assert "--limit" in said
+    assert not any(n.startswith("Compared") for n in table.notes)
 
 
 def test_a_kind_without_all_frames_is_left_out_and_there_are_no_means(tmp_path: Path) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import tinyset
 from heldout.cli.main import main
@@ -83,6 +86,59 @@ def test_one_shift_with_its_constants(
     assert "JPEG at quality 30" in said
 
 
+def test_a_shift_at_some_numbers_has_their_constants(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lines(name: str) -> list[list[str]]:
+        _, said, _ = run(capsys, monkeypatch, name)
+        split = [[c.strip() for c in line.split("  ") if c.strip()] for line in said.splitlines()]
+        return [cells for cells in split if len(cells) > 1 and ":" in cells[0]]
+
+    assert lines("fog:3")[0] == ["fog:3", "2.5, 1.7", "1, 2.5", "0.75, 2.5"]
+    assert [cells[:2] for cells in lines("fog:4-5")[:2]] == [["fog:4", "2.5, 1.5"],
+                                                             ["fog:5", "3, 1.4"]]  # fmt: skip
+    assert lines("blur:2")[0] == ["blur:2", "Gaussian blur, sigma 2 pixels"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shift"),
+    [("fog", "fog:1-5"), ("fog:3", "fog:1-5"), ("imagenet-p.tilt", "imagenet-p.tilt:0-30"),
+     ("jpeg", "jpeg:NUMBER"), ("greyscale", "greyscale")],
+)  # fmt: skip
+def test_a_shift_names_the_next_step(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, shift: str
+) -> None:
+    _, said, _ = run(capsys, monkeypatch, name)
+    assert said.endswith(f"heldout shifts show IMAGE --shift {shift}\n")
+
+
+@pytest.mark.parametrize("words", [[], ["list"], ["fog"], ["list", "--format", "csv"]])
+def test_a_reader_that_has_gone_is_no_news(words: list[str]) -> None:
+    """As under `heldout shifts | head -1`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-c", "from heldout.cli.main import main; main()", "shifts", *words]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_clean_is_a_word_here_as_in_study_files(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, said, _ = run(capsys, monkeypatch, "clean")
+    assert "the image as it is" in said
+    words = ("show", "bird.png", "--shift", "clean", "--shift")
+    _, said, _ = run(capsys, monkeypatch, *words, "blur:1,clean,2")
+    assert "2 pictures" in said
+    tinyset.folder(here / "images", per_class=1)
+    words = ("write", "images", "out", "--shift", "clean,blur:1", "--size", "0")
+    code, said, _ = run(capsys, monkeypatch, *words)
+    assert code == 0
+    assert "3 images under 2 shifts" in said
+    assert len(list((here / "out" / "clean").rglob("*.png"))) == 3
+
+
 @pytest.mark.parametrize("command", ["", "list", "show", "write"])
 def test_help(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -98,6 +154,10 @@ def test_help(
         (["fgo"], "Did you mean 'fog'"),
         (["fog:6"], "from 1 to 5"),
         (["shwo", "bird.png"], "Did you mean 'show'"),
+        (["shows"], "Did you mean `heldout shifts show`"),
+        (["imagenet-c.fog:3"], "Did you mean 'fog'"),
+        (["show", "bird.png", "--shift", "clean"], "begins with the clean image by itself"),
+        (["show", "bird.png", "-o", "there.png", "--shift", "fgo:1"], "Did you mean 'fog'"),
         (["show", "nothing.png"], "'nothing.png' cannot be read: No such file"),
         (["show", "no-image.png"], "is no image that can be read: not a picture"),
         (["show", "bird.png", "-o", "sheet.txt"], "has to end in one of .png"),
@@ -193,6 +253,37 @@ def test_nothing_overlaps_and_nothing_is_cut(shifts: list[str], pictures: int) -
     assert done.shape[1] < 800
 
 
+@pytest.mark.parametrize("shape", [(20, 2000), (2000, 20), (3, 3000), (3000, 3)])
+def test_labels_of_very_wide_and_tall_pictures_do_not_overlap(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every text and picture has a rectangle of its own."""
+    boxes: list[tuple[float, ...]] = []
+    image = np.full((*shape, 3), 128, np.uint8)
+
+    def drawn(self: ImageDraw.ImageDraw, at: Any, text: str, **how: Any) -> None:
+        boxes.append(self.textbbox(at, text, font=how["font"], anchor=how.get("anchor", "la")))
+
+    def pasted(self: Image.Image, other: Image.Image, at: tuple[int, int]) -> None:
+        boxes.append((*at, at[0] + other.width, at[1] + other.height))
+        assert max(other.size) == 112
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", drawn)
+    monkeypatch.setattr(Image.Image, "paste", pasted)
+    shifts = [f"rotate:{n}" for n in (-120, -110, 130)] + [
+        "blur:1+jpeg:30", "blur:2+noise:0.2+jpeg:35", "brightness-factor:0.5+contrast-factor:0.25",
+    ]  # fmt: skip
+    done = sheet(image, shifts, title=("a title", "of several", "lines"))
+    assert len(boxes) > 2 * len(shifts)
+    for i, (left, top, right, bottom) in enumerate(boxes):
+        assert left >= 0
+        assert top >= 0
+        assert (right <= done.width) & (bottom <= done.height)
+        for other in boxes[:i]:
+            apart = left >= other[2] or other[0] >= right or top >= other[3] or other[1] >= bottom
+            assert apart, (boxes[i], other)
+
+
 def test_small_images_are_enlarged_by_a_whole_number() -> None:
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     done = sheet(image, ["greyscale"])
@@ -269,7 +360,7 @@ def test_write_says_what_it_did(
     assert code == 0
     said = " ".join(said.split())
     for part in ("Wrote 27 copies", "9 images under 3 shifts", "seed 0", "PNG, as in memory",
-                 "Next: heldout run NAME=out/blur/1"):  # fmt: skip
+                 "Next: heldout run blur1=out/blur/1 -m URI"):  # fmt: skip
         assert part in said
     assert (here / "out" / RECORD).exists()
     assert sorted(p.name for p in (here / "out" / "blur").iterdir()) == ["1", "2"]
@@ -279,6 +370,66 @@ def test_write_says_what_it_did(
     code, _, err = run(capsys, monkeypatch, *words, "--seed", "1")
     assert code == 2
     assert "seed is 0 there and 1 now" in err
+
+
+def test_write_counts_what_there_is(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is no plural, earlier shifts count, and images without copies do not."""
+    tinyset.folder(here / "images", per_class=2)
+    tinyset.damaged(here / "images", ["red/0001.png"])
+    words = ("write", "images", "out", "--size", "0", "--shift")
+    code, said, _ = run(capsys, monkeypatch, *words, "blur:1")
+    said = " ".join(said.split())
+    assert code == 3
+    assert "out now has 5 images under 1 shift: size" in said
+    assert "1 image could not be read, and has no copies: red/0001.png" in said
+    _, said, _ = run(capsys, monkeypatch, *words, "fog:2+jpeg:85")
+    assert "out now has 5 images under 2 shifts: size" in " ".join(said.split())
+    assert "PNG, as in memory, and where +jpeg follows on disk" in " ".join(said.split())
+    (here / "out/blur/1/red/0000.png").unlink()
+    _, said, _ = run(capsys, monkeypatch, *words, "blur:3")
+    said = " ".join(said.split())
+    assert "out now has 4 images under 3 shifts" in said
+    assert "Copies are lacking under blur:1 (1):" in said
+    _, said, _ = run(capsys, monkeypatch, *words, "blur:1")
+    assert "Wrote 1 copy (" in said
+    assert "4 copies were there already" in said
+    assert "5 images under 3 shifts" in said
+    assert "lacking" not in said
+
+
+def test_the_medium_is_that_of_the_shifts(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("show", "bird.png", "--shift", "fog:3+jpeg:85", "-o", "fog.png")
+    _, said, _ = run(capsys, monkeypatch, *words)
+    said = " ".join(said.split())
+    assert "1 picture of 224" in said
+    assert "seed 0, on disk (JPEG 85)." in said
+    words = ("write", ".", "../fog", "--shift", "fog:3+jpeg:85")
+    _, said, _ = run(capsys, monkeypatch, *words)
+    assert "PNG, as on disk (JPEG 85)." in " ".join(said.split())
+
+
+def test_small_images_are_never_enlarged_unasked(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "images").mkdir()
+    for name, shape in (("large", (300, 240)), ("small", (100, 223))):
+        Image.fromarray(picture(*shape)).save(here / "images" / f"{name}.png")
+    words = ("write", "images", "out", "--shift", "blur:1")
+    code, said, _ = run(capsys, monkeypatch, *words)
+    said = " ".join(said.split())
+    assert code == 3
+    assert "1 image has fewer than 224 pixels on the shorter side, and no copies" in said
+    assert "--size 224 enlarges such images: small.png: 223 x 100 pixels" in said
+    assert "Next, for models of 224 pixels: heldout run blur1=out/blur/1 -m 'URI?" in said
+    assert "resize=none'" in said
+    assert [p.name for p in (here / "out/blur/1").iterdir()] == ["large.png"]
+    code, said, _ = run(capsys, monkeypatch, *words, "--size", "224")
+    assert code == 0
+    assert "out now has 2 images under 1 shift" in said
 
 
 def test_write_lists_unreadable_images_and_exits_with_3(

@@ -24,8 +24,9 @@ from PIL import Image
 
 import tinyset
 from heldout.engine import copier
+from heldout.engine import write_copies as write_module
 from heldout.engine.copier import Order, encoded, names_of
-from heldout.engine.copies_record import RECORD, folders_of
+from heldout.engine.copies_record import RECORD, Copies, agree, folders_of
 from heldout.engine.processes import in_processes
 from heldout.engine.run import run
 from heldout.engine.study import Study, WantedModel, merged, parse_target
@@ -34,6 +35,7 @@ from heldout.errors import BadInput, HeldoutError
 from heldout.images.geometry import Geometry
 from heldout.shifts.catalogue import parse, shifted
 from heldout.testsets.opening import Source, open_test_set
+from realdata import published
 
 SHIFTS = ("blur:1", "noise:0.2", "noise:0.1+jpeg:30", "greyscale")
 WATCHER = """
@@ -147,7 +149,7 @@ def test_layout_is_that_of_imagenet_c(tmp_path: Path, whole: dict[str, bytes]) -
     assert open_test_set(Source(str(folder))).listing.classes == ["blue", "green", "red"]
     record = json.loads(whole[RECORD])
     assert record["seed"] == "0"
-    assert record["medium"] == "in-memory"
+    assert (record["covers"], record["source"]) == (60, str(tmp_path / "images"))
     assert record["shifts"]["noise:0.2"] == {"folder": "noise/0.2"}
     assert folders_of(["frost_photographs:3", "imagecorruptions.fog:1"]) == {
         "frost_photographs:3": "frost/3",
@@ -168,14 +170,29 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, whole: dict[str, bytes]
     gone = tmp_path / "undisturbed/noise/0.2/blue/0004.png"
     gone.unlink()
     kept = tmp_path / "undisturbed/blur/1/blue/0004.png"
-    kept.write_bytes(b"kept")
-    empty = tmp_path / "undisturbed/blur/1/blue/0005.png"
-    empty.write_bytes(b"")  # what a power cut may leave
+    kept.write_bytes(whole["blur/1/blue/0005.png"])
     done = write_copies(wanted)
-    assert (done.copies, done.there) == (2, 238)
-    assert kept.read_bytes() == b"kept"
+    assert (done.copies, done.there) == (1, 239)
+    assert kept.read_bytes() == whole["blur/1/blue/0005.png"]
     kept.write_bytes(whole["blur/1/blue/0004.png"])
     assert files(tmp_path / "undisturbed") == whole
+
+
+@pytest.mark.parametrize("jpeg", [0, 85])
+def test_copies_that_are_not_whole_are_made_again(tmp_path: Path, jpeg: int) -> None:
+    """Emptied, cut, with zeros at the end: what a power cut or a full disk may leave."""
+    wanted = order(tmp_path, jpeg=jpeg, shifts=("blur:1",))
+    write_copies(wanted)
+    before = files(tmp_path / "out")
+    paths = [tmp_path / "out" / name for name in images_of(before)][:5]
+    for path, damaged in zip(
+        paths, (lambda b: b"", lambda b: b"x", lambda b: b[: len(b) // 2], lambda b: b[:-1],
+                lambda b: b[:-40] + bytes(40)), strict=True
+    ):  # fmt: skip
+        path.write_bytes(damaged(path.read_bytes()))
+    done = write_copies(wanted)
+    assert (done.copies, done.there) == (5, 55)
+    assert files(tmp_path / "out") == before
 
 
 def test_more_images_and_more_shifts_join(tmp_path: Path, whole: dict[str, bytes]) -> None:
@@ -186,6 +203,159 @@ def test_more_images_and_more_shifts_join(tmp_path: Path, whole: dict[str, bytes
     assert write_copies(order(tmp_path)).copies == 230
     assert images_of(files(tmp_path / "out")) == images_of(whole)
     assert list(json.loads((tmp_path / "out" / RECORD).read_text())["shifts"]) == list(SHIFTS)
+
+
+def test_all_shifts_of_a_folder_have_the_same_images(tmp_path: Path) -> None:
+    few = order(tmp_path, limit=6, shifts=("blur:1", "blur:2"))
+    write_copies(few)
+    before = files(tmp_path / "out")
+    for changes, says in (
+        ({"limit": 4}, "copies of 6 of the 60 images, .* make them of 4; .* Give --limit 6, or"),
+        (
+            {"limit": 8},
+            "Those 6 are not among them: give --limit 6, a multiple of it or no --limit",
+        ),
+        ({"limit": 0, "shifts": ("blur:1", "blur:3")}, "Give --limit 6; .* is there, too: blur:2"),
+    ):
+        with pytest.raises(BadInput, match=says):
+            write_copies(replace(few, **changes))
+        assert files(tmp_path / "out") == before
+    assert write_copies(replace(few, shifts=("blur:3",))).copies == 6
+    every = replace(few, shifts=("blur:1", "blur:2", "blur:3"))
+    assert write_copies(replace(every, limit=12)).copies == 18
+    assert write_copies(replace(every, limit=0)).copies == 180 - 36
+    with pytest.raises(BadInput, match="Leave out --limit, or"):
+        write_copies(few)
+
+
+def _adds(out: Path, text: str, state: str = "") -> None:
+    agree(str(out), Copies({}, {text: (folders_of([text])[text], state)}, {}))
+
+
+def test_frost_of_one_origin_in_a_folder(tmp_path: Path) -> None:
+    """Textures of our own, or photographs, or other photographs: never side by side."""
+    _adds(tmp_path, "frost:1")
+    _adds(tmp_path, "imagecorruptions.frost:1")
+    _adds(tmp_path, "fog:1")
+    before = (tmp_path / RECORD).read_bytes()
+    for text in ("frost_photographs:4", "imagecorruptions.frost_photographs:2",
+                 "frost_photographs:4+jpeg:85"):  # fmt: skip
+        with pytest.raises(BadInput, match=r"'frost:1' from textures .* from photographs one"):
+            _adds(tmp_path, text, "one")
+        assert (tmp_path / RECORD).read_bytes() == before
+    other = tmp_path / "other"
+    other.mkdir()
+    _adds(other, "frost_photographs:1", "one")
+    _adds(other, "frost_photographs:2", "one")
+    with pytest.raises(BadInput, match=r"from photographs one and .* photographs two"):
+        _adds(other, "frost_photographs:3", "two")
+    with pytest.raises(BadInput, match="photographs one and 'frost:3' from textures"):
+        _adds(other, "frost:3")
+
+
+@pytest.mark.data
+def test_frost_of_two_origins_in_one_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("cv2")
+    monkeypatch.setenv("HELDOUT_FROST", str(published("frost")))
+    wanted = order(tmp_path, shifts=("frost:3", "frost_photographs:2"))
+    with pytest.raises(BadInput, match="frost of two origins"):
+        write_copies(wanted)
+    assert not (tmp_path / "out" / RECORD).exists()
+
+
+def test_our_own_copies_are_not_taken_for_published_files(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_copies(order(tmp_path, shifts=("blur:1",), jpeg=85, set_name="squares", limit=1))
+    single = (f"imagenet-c.fog.3_on-disk={out}/blur/1", f"cifar10-c.fog.3={out}/blur")
+    for target in (f"imagenet-c={out}", f"imagenet-c={out}/", f"cifar10-c={out}", *single):
+        with pytest.raises(BadInput) as refused:
+            merged([parse_target(target)])
+        said = str(refused.value)
+        assert "copies that heldout wrote (JPEG of quality 85, 4:2:0, size as it comes, of" in said
+        assert f"`heldout run squares={tmp_path}/images --shift imagenet-c --jpeg 85`" in said
+        assert f"`heldout run blur1={out}/blur/1 -m URI`" in said
+    (wanted,) = merged([parse_target(f"blur1={out}/blur/1")])
+    assert wanted.source.path == f"{out}/blur/1"
+    (out / RECORD).unlink()
+    (out / "fog" / "3").mkdir(parents=True)
+    (wanted,) = merged([parse_target(f"imagenet-c={out}")])
+    assert wanted.name == "imagenet-c.fog.3_on-disk"
+
+
+def test_a_run_on_copies_sees_them_as_they_are(tmp_path: Path) -> None:
+    """A model of the copies' size, with resize=none, gets what a run under the shift gives it."""
+    shift, size = "noise:0.2", "crop=10&interpolation=bilinear"
+    write_copies(order(tmp_path, shifts=(shift,), geometry=Geometry(12, (10, 10), "bilinear")))
+    seen = []
+    for name, target, resize, shifts in (
+        ("one", f"squares={tmp_path / 'images'}", "12", [shift]),
+        ("two", f"noise02={tmp_path / 'out' / 'noise' / '0.2'}", "none", []),
+    ):
+        watching = tmp_path / name
+        watching.mkdir()
+        (watching / "watcher.py").write_text(WATCHER.replace("1000", "3"))
+        uri = f"python:{watching}/watcher.py:watcher?name=w&resize={resize}&{size}"
+        sets = merged([parse_target(target)], shifts)
+        run(Study((WantedModel(uri),), sets, f"{watching}/rows", workers=1, batch_size=60))
+        arrays = [np.load(p) for p in watching.glob("*.npy")]
+        seen.append({a.tobytes() for a in arrays if len(a) == 60})
+    assert len(seen[1]) == 1
+    assert seen[1] < seen[0]
+
+
+def test_clean_copies(tmp_path: Path) -> None:
+    done = write_copies(order(tmp_path, shifts=("clean", "blur:1")))
+    assert (done.copies, done.folders["clean"]) == (120, "clean")
+    for name in ("blue/0003.png", "red/0019.png"):
+        assert np.array_equal(
+            pixels(tmp_path / "out/clean" / name), pixels(tmp_path / "images" / name)
+        )
+    with pytest.raises(BadInput, match="are not clean"):
+        write_copies(order(tmp_path, shifts=("clean",), jpeg=85, out=str(tmp_path / "other")))
+
+
+def test_what_is_said_of_a_folder_is_counted(tmp_path: Path) -> None:
+    """Shifts of earlier calls count, and their copies that are not there are told."""
+    tinyset.folder(tmp_path / "images")
+    tinyset.damaged(tmp_path / "images", ["red/0002.png", "green/0000.png"])
+    write_copies(order(tmp_path))
+    for i in range(3):  # as if it had been stopped
+        (tmp_path / f"out/noise/0.2/blue/000{i}.png").unlink()
+    done = write_copies(order(tmp_path, shifts=("blur:3",)))
+    assert done.shifts == (*SHIFTS, "blur:3")
+    assert (done.images, done.lacking) == (55, {"noise:0.2": 3})
+    done = write_copies(order(tmp_path, shifts=("noise:0.2",)))
+    assert (done.copies, done.images, done.lacking) == (3, 58, {})
+
+
+def test_the_pace_is_that_of_this_call(
+    tmp_path: Path, whole: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another call makes half of all copies meanwhile: less is left, and the pace stays."""
+    clock = iter(range(10_000))
+    fake = type("Clock", (), {"monotonic": staticmethod(lambda: next(clock))})
+    monkeypatch.setattr(write_module, "time", fake)
+    steps: list[tuple[str, float]] = []
+
+    def progress(what: str, part: float) -> None:
+        steps.append((what, part))
+        if len(steps) == 3:  # after the first image
+            for name in images_of(whole):
+                if "/red/" in name or "/green/" in name:
+                    path = tmp_path / "out" / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(whole[name])
+
+    done = write_copies(order(tmp_path), progress)
+    assert (done.copies, done.there) == (80, 160)
+    parts = [part for _, part in steps]
+    assert parts == sorted(parts)
+    assert parts[-1] == 1.0
+    paces = [float(what.split()[1]) for what, _ in steps[2:]]
+    assert steps[21][0].startswith("80/240, 4 ")
+    assert steps[21][1] == pytest.approx(80 / 240)
+    assert max(paces) <= 4
+    assert steps[-1][0] == f"240/240, {80 / 60:.3g} copies/s"
 
 
 @pytest.mark.parametrize(
@@ -238,6 +408,19 @@ def test_small_images_are_not_enlarged_unsaid(tmp_path: Path) -> None:
     assert (done.copies, pixels(copy).shape) == (1, (224, 224, 3))
 
 
+def test_small_images_among_large_ones_are_listed(tmp_path: Path) -> None:
+    """They have no copies until the enlarging is asked for; then the same folder goes on."""
+    wanted = order(tmp_path, geometry=Geometry(14, (12, 12), "bilinear"))
+    small = tmp_path / "images/red/0007.png"
+    Image.fromarray(pixels(small)[:11]).save(small)
+    done = write_copies(wanted)
+    assert done.small == [("red/0007.png", "12 x 11 pixels")]
+    assert (done.copies, done.images, done.lacking, done.unreadable) == (59 * 4, 59, {}, [])
+    done = write_copies(replace(wanted, enlarge=True))
+    assert (done.copies, done.images, done.small) == (4, 60, [])
+    assert {p.shape for p in map(pixels, (tmp_path / "out").rglob("0007.png"))} == {(12, 12, 3)}
+
+
 def test_unreadable_images_are_listed_and_skipped(tmp_path: Path) -> None:
     wanted = order(tmp_path)
     tinyset.damaged(tmp_path / "images", ["red/0002.png", "green/0000.png"])
@@ -278,7 +461,10 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_done(
                 raise OSError(errno.ENOSPC, "No space left on device")
             return super().write(content)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(copier, "open", lambda path, mode: Full(path, mode), raising=False)
+    def opened(path: str, mode: str, **how: Any) -> Any:
+        return Full(path, mode) if "x" in mode else open(path, mode, **how)
+
+    monkeypatch.setattr(copier, "open", opened, raising=False)
     with pytest.raises(HeldoutError, match=r"is full; .* The \d+ copies of this call stay"):
         write_copies(order(tmp_path))
     monkeypatch.undo()

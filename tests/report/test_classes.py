@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,11 @@ from heldout.analysis.cells import correctness
 from heldout.errors import NotFound
 from heldout.report.classes import class_losses
 from heldout.stats.difference import mover_difference
+from heldout.store.block import Block
 from heldout.store.read import Store
+from heldout.store.write import write_labels, write_predictions, write_settings
+
+from .conftest import ORIGIN
 
 
 def test_losses_are_means_over_models_and_examples(small_store: Store) -> None:
@@ -43,3 +49,18 @@ def test_one_model_gives_newcombe_s_interval(small_store: Store) -> None:
 def test_needs_predictions(small_store: Store) -> None:
     with pytest.raises(NotFound):
         class_losses(small_store, "old", "table")
+
+
+def test_where_no_class_loses_that_is_said(tmp_path: Path) -> None:
+    """One model, the same answers on both sets: nothing 'loses most (0.0 …)'."""
+    store = Store.create(str(tmp_path / "s"))
+    label = np.array([0, 0, 1, 1])
+    for setting in ("old", "new"):
+        ids = [f"{setting}-{i}" for i in range(4)]
+        write_labels(store, setting, ids, label, ["goldfish", "dog"], ORIGIN)
+        write_predictions(store, Block(setting, ["one"], ids, np.array([[0, 0, 1, 0]])), ORIGIN)
+    write_settings(store, [{"setting": s, "label_set": s} for s in ("old", "new")], ORIGIN)
+    store.forget()
+    (said,) = class_losses(store, "old", "new").verdict
+    assert said.startswith("For one, no class loses or gains accuracy.")
+    assert "most" not in said

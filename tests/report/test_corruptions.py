@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from corrupted import answers, labels, run
 from heldout.analysis.corruption_error import mce
 from heldout.analysis.corruption_settings import KINDS
-from heldout.analysis.corruption_tables import by_corruption, by_severity
+from heldout.analysis.corruption_severity import by_severity
+from heldout.analysis.corruption_tables import by_corruption
 from heldout.analysis.synthetic import synthetic_against_natural
-from heldout.errors import BadInput
+from heldout.errors import BadInput, NotFound
 from heldout.report.page import write_report
 from heldout.store.read import Store
 
@@ -106,6 +108,47 @@ def test_without_a_baseline_there_is_a_sentence(corrupted_store: Store, tmp_path
 def test_other_metrics_and_stores_have_no_section(small_store: Store, tmp_path: Path) -> None:
     write_report(small_store, str(tmp_path / "r.html"))
     assert 'id="corruptions"' not in (tmp_path / "r.html").read_text()
+
+
+def test_against_a_model(corrupted_store: Store, tmp_path: Path) -> None:
+    """mCE in the page as `mce --against` has it; where a variant lacks the model, a sentence."""
+    path = tmp_path / "r.html"
+    write_report(corrupted_store, str(path), population=POPULATION, against="net2")
+    table = mce(corrupted_store, "cifar10-test", medium="in-memory", against="net2")
+    memory, disk = _variants(path)
+    place = [c["name"] for c in memory["columns"]].index("mce")
+    assert memory["columns"][place]["values"] == pytest.approx(list(table["mce"]), abs=1e-9)
+    assert "against net2" in memory["title"]
+    assert "mce" not in [c["name"] for c in disk["columns"]]
+    assert any("net2" in n for n in disk["notes"])
+    assert "--against net2" in path.read_text()
+    for wrong in ("net22", "imagenet"):
+        with pytest.raises(NotFound, match="net"):
+            write_report(corrupted_store, str(path), against=wrong)
+
+
+def test_against_without_corruptions_is_refused(small_store: Store, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="--against"):
+        write_report(small_store, str(tmp_path / "r.html"), against="m01")
+
+
+def test_in_short_says_of_how_many_images(corrupted_store: Store, page: Path) -> None:
+    text = page.read_text()
+    start = text.index('class="verdict"')
+    assert "Of 120 images; cifar10-test has 10,000." in text[start : text.index("</div>", start)]
+
+
+def test_one_model_of_one_s_own(tmp_path: Path) -> None:
+    """Predictions of one model: the page does not call them published accuracies."""
+    store = Store.create(str(tmp_path / "s"))
+    labels(store, "mine", 40)
+    wrong = answers(1, 40, 0.3)
+    run(store, "mine", {"Net": wrong}, clean={"Net": wrong[0, 0]})
+    done = write_report(store, str(tmp_path / "r.html"))
+    text = (tmp_path / "r.html").read_text()
+    assert "published accuracies only" not in text
+    assert any("those of more than one" in n for n in done.notes)
+    assert "mine, imagenet-c, in-memory: Net has the mean error" in text
 
 
 def test_a_sheet_is_embedded(small_store: Store, tmp_path: Path) -> None:

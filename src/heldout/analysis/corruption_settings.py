@@ -6,6 +6,7 @@ variants differ by points for the same model, so no mean is ever taken across th
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 
 from heldout.analysis.alexnet import ERRORS, EXTRA_MEANS
 from heldout.analysis.lacking import how_many
-from heldout.errors import BadInput, not_found
+from heldout.errors import BadInput, NotFound, not_found
 from heldout.store.read import Store
 
 KINDS = tuple(ERRORS)  # the 15 that mCE counts, in the paper's order
@@ -113,7 +114,10 @@ def pick(
         )
     if test_set is not None:
         bases = sorted({v.baseline for v in every})
-        name = test_set if test_set in bases else store.resolve(test_set)
+        name = test_set
+        if name not in bases:
+            with contextlib.suppress(NotFound):
+                name = store.resolve(test_set)
         if name not in bases:
             raise not_found("test set under corruptions", test_set, bases, "the store")
         every = [v for v in every if v.baseline == name]

@@ -1,4 +1,4 @@
-"""Error by corruption and by severity, with intervals, of one variant."""
+"""Error by corruption, with intervals, of one variant."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from heldout.analysis.alexnet import totals
 from heldout.analysis.cells import Cells, pick_models
-from heldout.analysis.corruption_cells import Errors, answers, errors, rows_there_are
+from heldout.analysis.corruption_cells import Errors, answers, cells_of, errors
+from heldout.analysis.corruption_common import lacking_words, on_common
 from heldout.analysis.corruption_limits import PUBLISHED
 from heldout.analysis.corruption_settings import (
     KINDS,
@@ -24,11 +25,14 @@ from heldout.analysis.corruption_words import (
     BY_COUNTS,
     BY_EXAMPLES,
     EXTRA_NOTE,
-    left_out,
+    frost_notes,
     methods_words,
-    of_fifteen,
+    severities_words,
+    size_notes,
     variant_notes,
 )
+from heldout.analysis.lacking import only as only_of
+from heldout.analysis.lacking import why_missing
 from heldout.errors import BadInput, not_found
 from heldout.stats.weighted import mean_of_ratios, ratio_box, summed_limits, weighted_mean
 from heldout.store.read import Store
@@ -56,170 +60,175 @@ def by_corruption(
     """One row per (corruption, model): the mean error over severities and CE, with intervals.
 
     CE is Σ_s error / Σ_s error of the reference (`against`, as in `mce`); without one there is no
-    such column. only: this variant instead of the one named. The four corruptions that mCE does not
-    count are there too and say so. Models that lack a severity have no row for that corruption.
-    incomplete: score the rows that there are. Raises NotFound, and BadInput where several variants
-    are meant.
+    such column, and a corruption that lacks a severity has none: its error is the mean over those
+    that there are (column `severities`). only: this variant instead of the one named. The four
+    corruptions that mCE does not count are there too and say so. Models that lack a severity that
+    others have get no row for that corruption. incomplete: score the rows that there are, on the
+    examples that all have. Raises NotFound, and BadInput where several variants are meant.
     """
     variant = only or one(pick(store, test_set, reference=reference, medium=medium, frost=frost))
-    if incomplete and cells is None:
-        cells = rows_there_are(store, [variant])
-    some = _chosen(store, variant, models, cells)
-    divisor = against or (PUBLISHED if is_imagenet(store, some.variant.baseline) else "")
-    base = _base(store, some, divisor, cells)
-    error, ce = _per_kind(store, some, base, divisor, level)
-    place = [
-        (c, i)
-        for c in range(len(some.kinds))
-        for i in np.argsort(some.error[:, c].mean(axis=1), kind="stable")
-        if some.has[i, c]
+    if cells is None:
+        cells = cells_of(store, [variant], incomplete=incomplete)
+    every = errors(store, variant, cells)
+    chosen = chosen_of(every, models, cells)
+    divisor = against or (PUBLISHED if is_imagenet(store, variant) else "")
+    base = _base(store, every, divisor, cells)
+    rows = [
+        _kind_rows(store, part, base, divisor, level)
+        for part in _by_severities(on_common(store, _with(every, chosen, base)))
     ]
-    at = tuple(np.array([(i, c) for c, i in place], int).reshape(-1, 2).T)
+    order = [k for k in chosen.kinds if any(k in p.kinds for p, *_ in rows)]
+    place = sorted(
+        (
+            (order.index(k), error[0][i, c], p.models[i], n, i, c)
+            for n, (p, error, _) in enumerate(rows)
+            for c, k in enumerate(p.kinds)
+            for i in range(len(p.models))
+            if p.has[i, c] and p.models[i] in chosen.models
+        )
+    )
+    if not place:
+        said = " ".join([*chosen.notes, *lacking_words(every, models)])
+        raise BadInput(said or f"There are no errors to show ({variant.words}).")
+    kinds = [order[o] for o, *_ in place]
+    levels = [rows[n][0].severities for *_, n, _, _ in place]
+    sizes = [rows[n][0].size()[i] for *_, n, i, _ in place]
     columns = [
-        Column("corruption", "text", [some.kinds[c] for c, _ in place], "the corruption"),
-        Column("model", "text", [some.models[i] for _, i in place], "the model"),
-        *_estimate("error", "top-1 error, mean over the five severities", error, at),
-    ]
-    if divisor:
-        columns += _estimate("ce", "error / error of the reference", ce, at)
-    columns += [
-        Column("counted", "bool", [some.kinds[c] in KINDS for c, _ in place],
-               "whether mCE counts it", wide=True),
-        *_ends(some, [i for _, i in place]),
+        Column("corruption", "text", kinds, "the corruption"),
+        Column("model", "text", [m for _, _, m, *_ in place], "the model"),
+        *_estimate("error", "top-1 error, mean over the severities",
+                   [[rows[n][1][j][i, c] for *_, n, i, c in place] for j in range(3)]),
     ]  # fmt: skip
-    kinds = [k for c, k in enumerate(some.kinds) if k in KINDS and some.has[:, c].any()]
-    whose = "AlexNet as published" if divisor == PUBLISHED else divisor
+    if divisor:
+        ce = [[rows[n][2][j][i, c] for *_, n, i, c in place] for j in range(3)]
+        columns += _estimate("ce", "error / error of the reference", ce)
+    columns += [
+        Column("counted", "bool", [k in KINDS for k in kinds], "whether mCE counts it", wide=True),
+        Column("severities", "text", [_numbers(v) for v in levels], "those in the mean",
+               wide=len(set(levels)) == 1),
+        *ends(variant, sizes),
+    ]  # fmt: skip
+    shown = rows[0][0]
     return Table(
-        f"Error by corruption on {some.variant.words}" + (f", CE against {whose}" * bool(divisor)),
+        f"Error by corruption on {variant.words}"
+        + (f", {severities_words(levels[0])}"
+           if len(set(levels)) == 1 and levels[0] != SEVERITIES else "")
+        + (f", CE against {'AlexNet as published' if divisor == PUBLISHED else divisor}"
+           if divisor else ""),
         tuple(columns),
         notes=(
-            *some.notes,
-            *variant_notes(some, kinds, divisor),
-            *([EXTRA_NOTE] if divisor == PUBLISHED and set(some.kinds) - set(KINDS) else []),
+            *lacking_words(every, models),
+            *shown.notes,
+            *_part_notes([p for p, *_ in rows], divisor),
+            *variant_notes(shown, divisor, kinds=[k for k in order if k in KINDS]),
+            *size_notes(sizes, variant.baseline),
+            *frost_notes(frost, [variant]),
+            *([EXTRA_NOTE] if divisor == PUBLISHED and set(order) - set(KINDS) else []),
         ),
-        facts={"variant": some.variant.words, "corruptions": some.kinds, "against": divisor},
+        facts={"variant": variant.words, "corruptions": order, "against": divisor},
         choices=methods_words(
             level,
-            {_METHOD[bool(e)] for e, h in zip(some.examples.flat, some.has.flat, strict=True) if h},
+            {_METHOD[bool(rows[n][0].examples[i, c].all())] for *_, n, i, c in place},
         ),
-    )
+    )  # fmt: skip
 
 
-def by_severity(
-    store: Store,
-    test_set: str | None = None,
-    models: Sequence[str] | None = None,
-    *,
-    reference: str | None = None,
-    medium: str | None = None,
-    frost: str | None = None,
-    level: float = 0.95,
-    only: Variant | None = None,
-    cells: Cells | None = None,
-    incomplete: bool = False,
-) -> Table:
-    """One row per (model, severity): the mean error over the corruptions that mCE counts.
-
-    The same corruptions at every severity, and models that have them all. Raises as
-    `by_corruption`.
-    """
-    variant = only or one(pick(store, test_set, reference=reference, medium=medium, frost=frost))
-    if incomplete and cells is None:
-        cells = rows_there_are(store, [variant])
-    every = _chosen(store, variant, models, cells)
-    kinds = [k for c, k in enumerate(every.kinds) if k in KINDS and every.has[:, c].any()]
-    if not kinds:
-        raise BadInput(f"No model has all severities of a corruption ({every.variant.words}).")
-    whole = every.has[:, [every.kinds.index(k) for k in kinds]].all(axis=1)
-    notes = [*every.notes, *left_out(every, kinds, np.flatnonzero(~whole).tolist())]
-    if not whole.any():
-        raise BadInput(" ".join(notes))
-    some = every.take(np.flatnonzero(whole).tolist(), kinds)
-    limits = some.limits(level)
-    even = np.full(len(kinds), 1.0 / len(kinds))
-    value = some.error.mean(axis=1)
-    v, a, b = (np.swapaxes(x, 1, 2) for x in (some.error, *limits))
-    low, high = summed_limits(v, a, b, even)
-    found = np.stack([value, low, high])
-    rows = np.flatnonzero(some.by_examples).tolist()
-    for names, wrong, _ in answers(store, some.take(rows)) if rows else ():
-        for m, mine in zip(names, wrong, strict=True):
-            found[:, some.models.index(m)] = weighted_mean(mine.mean(axis=0), level)
-    order = np.argsort(value.mean(axis=1), kind="stable")
-    place = [(i, s) for i in order for s in range(len(SEVERITIES))]
-    at = tuple(np.array(place, int).T)
-    return Table(
-        f"Error by severity on {some.variant.words}, mean over {of_fifteen(kinds)} corruptions",
-        (
-            Column("model", "text", [some.models[i] for i, _ in place], "the model"),
-            Column("severity", "int", [SEVERITIES[s] for _, s in place], "1 mild to 5 strong"),
-            *_estimate("error", "top-1 error, mean over corruptions", tuple(found), at),
-            *_ends(some, [i for i, _ in place]),
-        ),
-        notes=(
-            *notes,
-            *variant_notes(some, kinds, "none"),
-        ),
-        facts={"variant": some.variant.words, "corruptions": kinds},
-        choices=methods_words(level, {_METHOD[bool(e)] for e in some.by_examples}),
-    )
+def _with(every: Errors, chosen: Errors, base: Errors | None) -> Errors:
+    """The chosen models and the reference, where they have any error."""
+    names = list(dict.fromkeys([*chosen.models, *(base.models if base else [])]))
+    return every.take([every.models.index(m) for m in names])
 
 
-def _chosen(
-    store: Store, variant: Variant, models: Sequence[str] | None, cells: Cells | None
-) -> Errors:
-    """The errors of a variant, of the models that are wanted."""
-    every = errors(store, variant, cells)
+def _by_severities(some: Errors) -> list[Errors]:
+    """The kinds by the severities that they have: of each kind those that a model has most of."""
+    found: dict[tuple[int, ...], list[str]] = {}
+    for c, kind in enumerate(some.kinds):
+        sets = [tuple(s for s, t in zip(some.severities, row, strict=True) if t)
+                for row in some.there[:, c]]  # fmt: skip
+        best = max(sets, key=lambda s: (len(s), sets.count(s)), default=())
+        if best:
+            found.setdefault(best, []).append(kind)
+    everybody = range(len(some.models))
+    return [some.take(everybody, kinds, levels) for levels, kinds in found.items()]
+
+
+def _numbers(severities: Sequence[int]) -> str:
+    """Severities in a cell: '3', '1-5', '1,3'."""
+    first, last = severities[0], severities[-1]
+    if last - first == len(severities) - 1 and len(severities) > 1:
+        return f"{first}-{last}"
+    return ",".join(map(str, severities))
+
+
+def _part_notes(parts: Sequence[Errors], divisor: str) -> list[str]:
+    notes = []
+    for p in parts:
+        if p.severities != SEVERITIES:
+            no_ce = ": no CE, which is over all five" if divisor else ""
+            many = f"{', '.join(p.kinds[:5])}{' …' if len(p.kinds) > 5 else ''}"
+            notes.append(f"Only {severities_words(p.severities)} of {many}{no_ce}.")
+    return notes
+
+
+def chosen_of(every: Errors, models: Sequence[str] | None, cells: Cells) -> Errors:
+    """The errors of the models that are wanted. Raises NotFound, BadInput for lacking rows."""
     if models is None:
         return every
-    wanted = pick_models(every.models, models, "these corruptions")
+    wanted = pick_models(every.models, models, "these corruptions", cells.lacking)
     return every.take([every.models.index(m) for m in wanted])
 
 
-def _base(store: Store, some: Errors, divisor: str, cells: Cells | None) -> Errors | None:
+def _base(store: Store, every: Errors, divisor: str, cells: Cells) -> Errors | None:
     """The errors of the reference model alone; None where there is none."""
-    if divisor == PUBLISHED and not is_imagenet(store, some.variant.baseline):
+    if divisor == PUBLISHED and not is_imagenet(store, every.variant):
         raise BadInput(
-            f"AlexNet's published errors are of ImageNet's classes; '{some.variant.baseline}' has"
+            f"AlexNet's published errors are of ImageNet's classes; '{every.variant.baseline}' has"
             " others. Name a model of the store with --against."
         )
     if divisor in ("", PUBLISHED):
         return None
-    every = errors(store, some.variant, cells)
     if divisor not in every.models:
+        if short := only_of(cells.lacking, [divisor]):
+            raise BadInput(why_missing(short))
         raise not_found("reference model", divisor, [PUBLISHED, *every.models], "these corruptions")
     return every.take([every.models.index(divisor)])
 
 
-def _per_kind(
+def _kind_rows(
     store: Store, some: Errors, base: Errors | None, divisor: str, level: float
-) -> tuple[Limits, Limits]:
-    """Mean error over severities and CE of every model and kind: value, low, high (m, c)."""
+) -> tuple[Errors, Limits, Limits]:
+    """Mean error over severities and CE of every model and kind: value, low, high (m, c).
+
+    base: the reference, which is among the models of `some`.
+    """
+    if base is not None:
+        base = some.take([some.models.index(base.models[0])])
+    count = len(some.severities)
     low, high = some.limits(level)
-    fifth = np.full(len(SEVERITIES), 1.0 / len(SEVERITIES))
-    error = np.stack([some.error.mean(axis=2), *summed_limits(some.error, low, high, fifth)])
+    even = np.full(count, 1.0 / count)
+    error = np.stack([some.error.mean(axis=2), *summed_limits(some.error, low, high, even)])
     ce = np.full(error.shape, np.nan) if base is None else _ratios(some, error, base, level)
     for c, kind in enumerate(some.kinds):
-        rows = np.flatnonzero(some.examples[:, c]).tolist()
-        besides = base.models[0] if base is not None and base.examples[0, c] else None
+        rows = np.flatnonzero(some.examples[:, c].all(axis=1)).tolist()
+        besides = base.models[0] if base is not None and base.examples[0, c].all() else None
         for names, wrong, _ in answers(store, some.take(rows, [kind]), besides) if rows else ():
             sums = wrong[:, 0].sum(axis=1, dtype=np.float64)
             for m, mine in zip(names, sums, strict=True):
-                if m not in some.models:
-                    continue
                 i = some.models.index(m)
-                error[:, i, c] = weighted_mean(mine / len(SEVERITIES), level)
+                error[:, i, c] = weighted_mean(mine / count, level)
                 if besides:
                     ce[:, i, c] = mean_of_ratios(mine[None], sums[-1:], level)
     if divisor == PUBLISHED:
-        ce = error * len(SEVERITIES) / totals(some.kinds)
-    return (error[0], error[1], error[2]), (ce[0], ce[1], ce[2])
+        ce = error * count / totals(some.kinds)
+    if some.severities != SEVERITIES:
+        ce = np.full(error.shape, np.nan)
+    return some, (error[0], error[1], error[2]), (ce[0], ce[1], ce[2])
 
 
 def _ratios(some: Errors, error: FloatArray, base: Errors, level: float) -> FloatArray:
     """CE against a model from counts: (3, m, c)."""
     low, high = base.limits(level)
-    fifth = np.full(len(SEVERITIES), 1.0 / len(SEVERITIES))
+    fifth = np.full(len(some.severities), 1.0 / len(some.severities))
     below = base.error.mean(axis=2)[0]
     b_low, b_high = summed_limits(base.error[0], low[0], high[0], fifth)
     box = ratio_box((error[1][..., None], error[2][..., None]), (b_low[:, None], b_high[:, None]))
@@ -230,19 +239,19 @@ def _ratios(some: Errors, error: FloatArray, base: Errors, level: float) -> Floa
     return out
 
 
-def _estimate(name: str, about: str, limits: Limits, at: Any) -> list[Column]:
-    ends = (f"{name}_low", f"{name}_high")
+def _estimate(name: str, about: str, limits: Sequence[Any]) -> list[Column]:
+    low, high = f"{name}_low", f"{name}_high"
     return [
-        Column(name, "fraction", limits[0][at], about, ends),
-        Column(ends[0], "fraction", limits[1][at], "lower limit"),
-        Column(ends[1], "fraction", limits[2][at], "upper limit"),
+        Column(name, "fraction", limits[0], about, (low, high)),
+        Column(low, "fraction", limits[1], "lower limit"),
+        Column(high, "fraction", limits[2], "upper limit"),
     ]
 
 
-def _ends(some: Errors, rows: Sequence[int]) -> list[Column]:
-    sizes = some.size()
+def ends(variant: Variant, sizes: Sequence[int | None]) -> list[Column]:
+    """The last columns: medium and number of examples."""
     return [
-        Column("medium", "text", [some.variant.medium_words] * len(rows), "in memory or on disk",
+        Column("medium", "text", [variant.medium_words] * len(sizes), "in memory or on disk",
                wide=True),
-        Column("n", "int", [sizes[i] for i in rows], "examples a setting"),
+        Column("n", "int", sizes, "examples a setting"),
     ]  # fmt: skip

@@ -28,6 +28,32 @@ def partial_notes(seen: Sequence[Changes], models: Sequence[str]) -> list[str]:
     return notes
 
 
+def common_notes(kinds: Sequence[tuple[str, int, int]], setting: str) -> list[str]:
+    """What models are compared on: (kind, sequences that all have, the most that one has).
+
+    >>> common_notes([("tilt", 11, 12), ("rotate", 12, 12)], "val")
+    ['Compared on the sequences that all models have: tilt 11 (one model has 12).']
+    """
+    none = [k for k, many, most in kinds if many < 2 <= most]
+    fewer = [(k, many, most) for k, many, most in kinds if 2 <= many < most]
+    notes = []
+    if fewer:
+        numbers = {(many, most) for _, many, most in fewer}
+        if len(numbers) == 1 and len(fewer) == len(kinds):
+            said = f"{fewer[0][1]:,} a kind (one model has {fewer[0][2]:,})"
+        else:
+            said = ", ".join(f"{k} {m:,} (one model has {most:,})" for k, m, most in fewer[:5])
+            said += " …" if len(fewer) > 5 else ""
+        notes.append(f"Compared on the sequences that all models have: {said}.")
+    if none:
+        notes.append(
+            f"The models have no two sequences of {named(none)} in common: their numbers are of"
+            f" different images and cannot be compared. Run all of them on the same, as with one"
+            f" --limit: `heldout run {setting}=PATH -m MODEL --shift imagenet-p --limit N`."
+        )
+    return notes
+
+
 def mean_notes(
     found: Found, seen: Sequence[Changes], wanted: Sequence[str], averaged: Collection[str]
 ) -> list[str]:

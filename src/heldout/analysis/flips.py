@@ -11,6 +11,7 @@ import numpy as np
 from heldout.analysis.cells import pick_models
 from heldout.analysis.flip_words import (
     Limits,
+    common_notes,
     mean_notes,
     other_notes,
     partial_notes,
@@ -18,7 +19,15 @@ from heldout.analysis.flip_words import (
     verdict,
 )
 from heldout.analysis.lacking import how_many
-from heldout.analysis.sequences import Changes, FloatArray, Found, changes, find, models_of
+from heldout.analysis.sequences import (
+    Changes,
+    FloatArray,
+    Found,
+    changes,
+    find,
+    models_of,
+    on_common,
+)
 from heldout.errors import BadInput
 from heldout.shifts.perturbations.constants import IMAGENET_P
 from heldout.stats.flips import FARTHEST
@@ -80,6 +89,7 @@ def flips(
     The sub-table 'means' has one row per model, over the kinds: the mean flip probability, mFR and
     mT5D. against: the model of the store whose flip probabilities and distances the ratios are to;
     without it (or 'published') AlexNet's published ones, known for ImageNet-P, not for distances.
+    Models are compared on the sequences that all of them have.
     benchmark: 'imagenet-p', 'cifar-p', or as `find` spells it, where a setting has several. Only
     whole sequences count. Raises NotFound for unknown names and BadInput where there are none.
     Hendrycks and Dietterich 2019.
@@ -92,7 +102,8 @@ def flips(
     needed = list(
         dict.fromkeys([*wanted, *pick_models(known, [against] if against else [], where)])
     )
-    seen = [changes(store, kind, needed) for kind in found.kinds]
+    every = [on_common(changes(store, kind, needed)) for kind in found.kinds]
+    seen = [c for c, *_ in every]
     reference = {} if against else _published(store, found)
     whose = against or ("AlexNet" if reference else "")
     rows = [r for m in wanted for c in seen if (r := _row(c, m, against, reference, level))]
@@ -108,6 +119,7 @@ def flips(
     notes = (
         *found.notes,
         *partial_notes(seen, wanted),
+        *common_notes([(c.kind, many, most) for c, many, most in every], found.setting),
         *mean_notes(found, seen, wanted, list(order)),
         *other_notes(store, found, seen, against, bool(reference)),
     )

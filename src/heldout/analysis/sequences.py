@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -183,6 +183,25 @@ def changes(store: Store, kind: Kind, models: Sequence[str]) -> Changes:
         np.concatenate(distances) if len(distances) == len(parts) else None,
         np.concatenate([partial for _, _, partial in parts]),
     )
+
+
+def on_common(seen: Changes) -> tuple[Changes, int, int]:
+    """The changes on the images that all models have, of those with two sequences or more.
+
+    Also how many images all have, and the most that one has; nothing changes where fewer than two
+    are common.
+    """
+    whole = ~np.isnan(seen.flips)
+    counts = whole.sum(axis=1)
+    rows = counts > 1
+    most = int(counts.max(initial=0))
+    common = whole[rows].all(axis=0) if rows.any() else np.zeros(len(seen.images), bool)
+    many = int(common.sum())
+    if many < 2:
+        return seen, many, most
+    flips = np.where(common, seen.flips, np.nan)
+    distances = None if seen.distances is None else np.where(common, seen.distances, np.nan)
+    return replace(seen, flips=flips, distances=distances), many, most
 
 
 def _present(store: Store, frame: str, models: Sequence[str]) -> list[str]:

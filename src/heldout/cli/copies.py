@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heldout.cli.copies_report import counted, frost_said, medium_said, report
 from heldout.cli.progress import progress
 from heldout.cli.show import say
 
 if TYPE_CHECKING:
-    from heldout.engine.copier import Order
-    from heldout.engine.write_copies import Written
     from heldout.images.geometry import Geometry
 
-_LISTED = 5
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 _SIZE = 224
 
@@ -85,8 +82,11 @@ def show(
     from heldout.shifts.catalogue import on_disk, with_photographs
     from heldout.shifts.sheet import sheet
 
+    # The sheet begins with the clean image, asked for or not.
+    texts = [t for t in expanded(shifts or ["imagenet-c", "imagenet-c-extra"]) if t != "clean"]
+    if not texts:
+        raise BadInput("A sheet begins with the clean image by itself: name a shift, too.")
     to = _free(output or f"{os.path.splitext(os.path.basename(image))[0]}-shifts.png", image, force)
-    texts = _expanded(shifts or ["imagenet-c", "imagenet-c-extra"])
     if frost:
         frost_folder.use(frost)
         texts = with_photographs(texts)
@@ -104,13 +104,13 @@ def show(
         raise BadInput(f"'{image}' cannot be read: {error.strerror or error}.") from error
     name = os.path.basename(image)
     size_said = f"{pixels.shape[1]} x {pixels.shape[0]}"
-    medium = f"on disk (JPEG {jpeg})" if jpeg else "in memory"
-    title = (name, f"{size_said} pixels, seed {seed}, {medium}", *_frost_said(texts))
+    medium = medium_said(texts)
+    title = (name, f"{size_said} pixels, seed {seed}, {medium}", *frost_said(texts))
     done = sheet(pixels, texts, seed=seed, example=name, side=side, title=title)
     _save(done, to)
     say(
-        f"Wrote {to}: {len(texts)} pictures of {size_said} pixels, {geometry.in_words()};"
-        f" {', '.join((f'seed {seed}', medium, *_frost_said(texts)))}."
+        f"Wrote {to}: {counted(len(texts), 'picture')} of {size_said} pixels,"
+        f" {geometry.in_words()}; {', '.join((f'seed {seed}', medium, *frost_said(texts)))}."
     )
     if small:
         say(f"The image is smaller than {_SIZE} pixels, so it was kept; --size enlarges it.")
@@ -140,7 +140,8 @@ def write(
 
     For tools that want files. Killed, the same command goes on where it was. It writes
     OUT/fog/3/… for every shift, as ImageNet-C lies on a disk: PNG files, or JPEG with --jpeg 85.
-    Without --shift the 75 settings of imagenet-c. Exit code 3 when images could not be
+    Without --shift the 75 settings of imagenet-c. Images below 224 pixels are enlarged only
+    with --size 224. Exit code 3 when some have no copies, as they are that small or cannot be
     read; they are listed, and all others are written.
 
     Example:  heldout shifts write val/ val-c/ --jpeg 85
@@ -153,7 +154,7 @@ def write(
     order = Order(
         parse_options(source),
         out,
-        tuple(_expanded(shifts or ["imagenet-c"])),
+        tuple(expanded(shifts or ["imagenet-c"])),
         set_name=name,
         geometry=geometry_of(size, resize, interpolation),
         enlarge=size is not None,
@@ -166,8 +167,8 @@ def write(
     )
     with progress("Write") as step:
         done = write_copies(order, step)
-    _report(order, done)
-    if done.unreadable:
+    report(order, done)
+    if done.unreadable or done.small:
         raise typer.Exit(3)
 
 
@@ -184,10 +185,19 @@ def geometry_of(size: int | None, resize: int | None, interpolation: str) -> Geo
     return Geometry(resize or round(side * 256 / 224), (side, side), interpolation)
 
 
-def _expanded(given: list[str]) -> list[str]:
+def expanded(given: list[str]) -> list[str]:
+    """All shifts that texts mean, each once; 'clean', also between commas, for none."""
     from heldout.shifts.catalogue import expand
 
-    return list(dict.fromkeys(t for text in given for t in expand(text)))
+    found: dict[str, None] = {}
+    for text in given:
+        parts = text.split(",")
+        shifts = [p for p in parts if p.strip() != "clean"]
+        if len(shifts) < len(parts):
+            found["clean"] = None
+        if shifts:
+            found |= dict.fromkeys(expand(",".join(shifts)))
+    return list(found)
 
 
 def _named(images: str) -> tuple[str, str]:
@@ -196,13 +206,6 @@ def _named(images: str) -> tuple[str, str]:
     if not equals or not rest or set(name) & set("/?") or os.path.exists(images):
         return "", images
     return name, rest
-
-
-def _frost_said(texts: list[str]) -> tuple[str, ...]:
-    """Which frost was used, where any was."""
-    if any("frost_photographs:" in t for t in texts):
-        return ("frost: photographs",)
-    return ("frost: own textures",) if any("frost:" in t for t in texts) else ()
 
 
 def _free(path: str, image: str, force: bool) -> str:
@@ -233,35 +236,3 @@ def _save(picture: Any, path: str) -> None:
         if os.path.exists(temporary):
             os.remove(temporary)
         raise BadInput(f"Could not write '{path}': {error.strerror or error}.") from error
-
-
-def _report(order: Order, done: Written) -> None:
-    """What was written, and what it is good for."""
-    pace = done.copies / done.seconds if done.seconds > 0 else 0
-    say(
-        f"Wrote {done.copies:,} copies ({done.bytes / 1e6:,.1f} MB) in {done.seconds:.1f} s"
-        f" ({pace:,.0f} a second)."
-        if done.copies
-        else "Nothing was left to write."
-    )
-    if done.there:
-        say(f"{done.there:,} copies were there already.")
-    frost = _frost_said(list(done.folders))
-    medium = f"JPEG {order.jpeg}, on disk" if order.jpeg else "PNG, as in memory"
-    say(
-        f"{order.out} now has {done.images:,} images under {len(done.folders):,} shifts:"
-        f" {', '.join((order.geometry.in_words(), f'seed {order.seed}', medium, *frost))}."
-    )
-    for note in done.notes:
-        say(f"Note: {note.rstrip('.')}.")
-    if done.unreadable:
-        n = len(done.unreadable)
-        say(f"{n:,} image{'s' if n > 1 else ''} could not be read, and have no copies:")
-        for example, why in done.unreadable[:_LISTED]:
-            say(f"  {example}: {why}")
-        if n > _LISTED:
-            say(f"  and {n - _LISTED:,} more")
-    target = f"NAME={shlex.quote(os.path.join(order.out, next(iter(done.folders.values()))))}"
-    if order.jpeg and order.set_name == "imagenet-val":  # then these are ImageNet-C
-        target = f"imagenet-c={shlex.quote(order.out)}"
-    say(f"Next: heldout run {target} -m URI.")

@@ -74,7 +74,8 @@ def command(
     Example:  heldout mce imagenet-val --medium on-disk --against alexnet
     """
     from heldout.analysis.corruption_error import mce
-    from heldout.analysis.corruption_tables import by_corruption, by_severity
+    from heldout.analysis.corruption_severity import by_severity
+    from heldout.analysis.corruption_tables import by_corruption
     from heldout.errors import BadInput
     from heldout.store.read import Store
 

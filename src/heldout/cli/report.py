@@ -42,13 +42,21 @@ def command(
         str | None,
         typer.Option("--image", help="A picture to show under every corruption and severity."),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            help="Model whose errors mCE is divided by (default: AlexNet's, for ImageNet only).",
+        ),
+    ] = None,
     metric: MetricOption = "top-1",
     level: LevelOption = 0.95,
     seed: SeedOption = 0,
 ) -> None:
-    """One self-contained HTML file.
+    """A page with everything in a store.
 
-    One self-contained HTML file: explorer, gap, robustness, similarity, methods.
+    One self-contained HTML file: explorer, gap, effective robustness, corruptions (mCE),
+    similarity, classes, methods.
 
     Example:  heldout report report.html --x val --y imagenet-a --figures figures
     """
@@ -74,6 +82,7 @@ def command(
             level=level,
             seed=seed,
             image=image,
+            against=against,
         )
         step("the figures", 0.7)
         files = (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ from typer.core import TyperGroup
 
 from heldout.cli.copies import show, write
 from heldout.cli.options import Format, FormatOption, OutputOption
+from heldout.cli.shift_tables import described
 from heldout.cli.show import entries, put, say
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _LIST = "list"
 _ALIKE = 4  # so many shifts of a family with the same numbers are listed together
-_MANY = 12  # texts of which each has a line of its own
 
 
 class _ListsByDefault(TyperGroup):
@@ -33,6 +32,16 @@ class _ListsByDefault(TyperGroup):
         if not args or (args[0] not in {*self.commands, *helps} and not mistyped):
             args = [_LIST, *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """As ever; a reader that has gone (head, less) is no news."""
+        try:
+            done = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        return done
 
 
 app = typer.Typer(cls=_ListsByDefault)
@@ -67,7 +76,7 @@ def command(
     Example:  heldout shifts fog
     """
     if name is not None:
-        put(_described(name), form, output, rows=0)
+        put(described(name), form, output, rows=0)
     elif form is not Format.table or output is not None:
         put(_all(), form, output, rows=0)
     else:
@@ -138,116 +147,3 @@ def _all() -> Table:
             Column("about", "text", abouts, "what it does"),
         ),
     )
-
-
-def _described(name: str) -> Table:
-    """All about a shift, a group, or a text such as fog:3."""
-    from heldout.shifts.catalogue import expand, find, groups, names
-
-    if name in groups():
-        return _group(groups()[name])
-    if name in names() or not set(name) & set(":+,"):
-        return _shift(find(name))
-    return _texts(name, expand(name))
-
-
-def _shift(shift: Shift) -> Table:
-    from heldout.shifts.catalogue import groups
-
-    member = [
-        g.name
-        for g in groups().values()
-        if any(m.partition(":")[0] == shift.name for m in g.members)
-    ]
-    number = f"{shift.name}:NUMBER, the {shift.severities}." if shift.numbered else "No number."
-    random = (
-        "Random: the result depends on --seed and the example's id."
-        if shift.random
-        else "Not random: the result depends on the image alone."
-    )
-    notes = (f"Part of {', '.join(member)}.",) if member else ()
-    table = _constants(shift)
-    return replace(
-        table,
-        title=f"{shift.name}: {shift.about} ({shift.family})",
-        verdict=(number, random, *table.verdict),
-        notes=notes,
-    )
-
-
-def _constants(shift: Shift) -> Table:
-    """The published constants of a corruption for every size of image; else an empty table."""
-    from heldout.shifts.corruptions.constants import FIELDS, SIZES, constants
-    from heldout.shifts.corruptions.prepare import IMAGECORRUPTIONS, IMAGENET_C
-    from heldout.shifts.shift import number_text
-    from heldout.table import Column, Table
-
-    own = shift.family == IMAGENET_C
-    # The package has a formula for elastic_transform in the place of the authors' constants.
-    theirs = shift.family == IMAGECORRUPTIONS and shift.kind != "elastic_transform"
-    if not (own or theirs) or shift.kind not in FIELDS:
-        return Table(shift.name, (Column("shift", "text", []),))
-    sizes = SIZES if own else SIZES[:1]
-    severities = (1, 2, 3, 4, 5)
-
-    def said(severity: int, size: int) -> str:
-        return ", ".join(number_text(c) for c in constants(shift.kind, severity, size))
-
-    columns = [
-        Column(f"{size} pixels", "text", [said(n, size) for n in severities], FIELDS[shift.kind])
-        for size in sizes
-    ]
-    where = (
-        "An image has the constants of the size that is nearest to its shorter side."
-        if own
-        else "The package has these constants at every size."
-    )
-    return Table(
-        shift.name,
-        (Column("severity", "int", list(severities), "the number"), *columns),
-        verdict=(f"The constants are: {FIELDS[shift.kind]}. {where}",),
-    )
-
-
-def _group(group: Group) -> Table:
-    table = _texts(group.name, list(group.members))
-    use = f"One word for all of them: heldout run NAME=PATH -m URI --shift {group.name}."
-    return replace(table, title=f"{group.name}: {group.about}", verdict=(use,))
-
-
-def _texts(title: str, texts: list[str]) -> Table:
-    """The shifts that a text means: a row each, or a row for all numbers of one shift."""
-    from heldout.shifts.catalogue import parse
-    from heldout.shifts.sheet import rows
-    from heldout.table import Column, Table
-
-    if len(texts) <= _MANY:
-        return Table(
-            title,
-            (
-                Column("shift", "text", texts, "the text that names it"),
-                Column("about", "text", [parse(t).in_words() for t in texts], "what it does"),
-            ),
-        )
-    lines, end = rows(texts)
-    return Table(
-        title,
-        (
-            Column("shift", "text", [r.label for r in lines], "the name"),
-            Column("numbers", "text", [_span(r.numbers) for r in lines], "its numbers"),
-        ),
-        notes=(f"After each: {end}.",) if end else (),
-    )
-
-
-def _span(numbers: Sequence[str]) -> str:
-    """Numbers in a cell; many that follow each other as a range.
-
-    >>> _span(["1", "2"]), _span([str(n) for n in range(31)])
-    ('1, 2', '0 to 30')
-    """
-    if len(numbers) > 6 and all(n.isdigit() for n in numbers):
-        first = int(numbers[0])
-        if [int(n) for n in numbers] == list(range(first, first + len(numbers))):
-            return f"{first} to {first + len(numbers) - 1}"
-    return ", ".join(numbers)

@@ -37,10 +37,11 @@ class Order:
     """What copies of which images.
 
     source: a folder of images. shifts: texts without a compression that `jpeg` says; 'clean' for
-    the images at the geometry's size. set_name: the test set's name, as in a run ('' for none): some sets have ids of their own. enlarge: whether
-    images that are smaller than the geometry's crop may be enlarged. jpeg: quality of JPEG copies
-    (0: PNG). frost: folder of the photographs for frost ('': textures of our own). limit: so many
-    images, evenly spread (0: all). workers: processes (0: one a core).
+    the images at the geometry's size. set_name: the test set's name, as in a run ('' for none):
+    some sets have ids of their own. enlarge: whether images that are smaller than the geometry's
+    crop may be enlarged. jpeg: quality of JPEG copies (0: PNG). frost: folder of the photographs
+    for frost ('': textures of our own). limit: so many images, evenly spread (0: all). workers:
+    processes (0: one a core).
     """
 
     source: Source

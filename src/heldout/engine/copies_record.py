@@ -150,7 +150,10 @@ def _must_be_one_frost(states: Mapping[str, str], out: str = "") -> None:
 def _frosts(text: str, state: str = "") -> list[str]:
     """Where the frost of a shift's text comes from; none for other shifts."""
     kinds = [step.partition(":")[0].rpartition(".")[2] for step in text.split("+")]
-    known = {"frost": "textures of our own", "frost_photographs": f"photographs {state}".strip()}
+    known = {
+        "frost": "textures of our own",
+        "frost_photographs": f"photographs {state[:8]}".strip(),
+    }
     return [known[kind] for kind in kinds if kind in known]
 
 
@@ -160,8 +163,8 @@ def _must_cover_the_same(out: str, there: Mapping[str, Any], wanted: Copies) -> 
     if old == new:
         return
     said = (
-        f"'{out}' holds copies of {old:,} of the {wanted.of:,} images, and this call would make them"
-        f" of {new:,}; all shifts of one folder have the same images."
+        f"'{out}' holds copies of {old:,} of the {wanted.of:,} images, and this call would make"
+        f" them of {new:,}; all shifts of one folder have the same images."
     )
     if new < old:
         how = f"Give --limit {old}" if old < wanted.of else "Leave out --limit"
@@ -194,14 +197,17 @@ def must_be_published(name: str, path: str, family: str) -> None:
     source = str(record.get("source") or "NAME=FOLDER")
     source = source if "=" in source else f"NAME={source}"
     jpeg = str(record.get("format", "")).partition(" quality ")[2].partition(",")[0]
+    flags = f" --jpeg {jpeg}" if jpeg else ""
+    flags += " --frost FOLDER" if "photographs" in in_words(record) else ""
     text, shift = next(iter(record.get("shifts", {}).items()), ("fog:3", {"folder": "fog/3"}))
     own = f"{re.sub(r'[^a-z0-9]', '', text)}={os.path.join(out, shift['folder'])}"
+    model = "'URI?resize=none'" if "crop" in str(record.get("size")) else "URI"
     raise BadInput(
-        f"'{path}' holds copies that heldout wrote ({in_words(record)}), not the published files of"
-        f" {family}, so they cannot be run as '{name}'. `heldout run {shlex.quote(source)} --shift"
-        f" imagenet-c{f' --jpeg {jpeg}' if jpeg else ''}` corrupts images as they are read, without"
-        f" files. A single folder runs under a name of its own: `heldout run {shlex.quote(own)} -m"
-        " 'URI?resize=none'`."
+        f"'{path}' holds copies that heldout wrote ({in_words(record)}), not the published files"
+        f" of {family}, so they cannot be run as '{name}'. `heldout run {shlex.quote(source)}"
+        f" --shift imagenet-c{flags}` gives models such images without"
+        " files, each at its own size. A single folder runs under a name of its own, by models of"
+        f" the copies' size: `heldout run {shlex.quote(own)} -m {model}`."
     )
 
 

@@ -131,6 +131,7 @@ def _all(
     """
     begin = time.monotonic()
     behind = 0
+    progress(f"0/{todo:,}", 0.0)  # so that the time it took to look is none of the work's
     for i, (row, made) in enumerate(in_processes(make, known, workers)):
         done.copies += made.copies
         done.bytes += made.bytes

@@ -70,10 +70,7 @@ def class_losses(
             " largest of many differences overstates itself.",
         ),
         verdict=(
-            f"Averaged over {how_many(len(models), 'model')}, “{worst['class']}” loses most"
-            f" ({100 * worst['lost']:.1f} percentage points) and “{best['class']}”"
-            f" {'gains most' if best['lost'] < 0 else 'loses least'}"
-            f" ({abs(100 * best['lost']):.1f} percentage points)."
+            f"{_who(models)}, {_ends(worst['class'], worst['lost'], best['class'], best['lost'])}."
             f" {sure} of {how_many(len(used), 'class')} lose{'s' * (sure == 1)} more"
             f" than sampling of examples explains (each on its own, level {level:g}).",
         ),
@@ -84,6 +81,28 @@ def class_losses(
             "interval": f"Wilson at k = n × mean (conservative); loss by MOVER; level {level:g}",
         },
     )
+
+
+def _who(models: list[str]) -> str:
+    return f"For {models[0]}" if len(models) == 1 else f"Averaged over {len(models):,} models"
+
+
+def _ends(worst: str, most: float, best: str, least: float) -> str:
+    """The class that loses most and the one that loses least, or gains; or that none changes."""
+    first, last = 100 * most, 100 * least
+    if round(first, 1) <= 0 <= round(last, 1):
+        return "no class loses or gains accuracy"
+    if round(first, 1) > 0:
+        start = f"“{worst}” loses most ({first:.1f} percentage points)"
+    else:
+        start = "no class loses accuracy"
+    if worst == best:
+        return start
+    if round(last, 1) < 0:
+        return f"{start} and “{best}” gains most ({-last:.1f} percentage points)"
+    if round(last, 1) == 0:
+        return f"{start} and “{best}” loses nothing"
+    return f"{start} and “{best}” loses least ({last:.1f} percentage points)"
 
 
 def _means(side: Correctness, models: list[str]) -> tuple[FloatArray, FloatArray]:

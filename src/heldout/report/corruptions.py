@@ -9,7 +9,9 @@ from typing import Any
 from heldout.analysis.cells import Cells
 from heldout.analysis.corruption_error import mce
 from heldout.analysis.corruption_settings import KINDS, Variant
-from heldout.analysis.corruption_tables import by_corruption, by_severity
+from heldout.analysis.corruption_severity import by_severity
+from heldout.analysis.corruption_tables import by_corruption
+from heldout.errors import HeldoutError
 from heldout.report.documents import document
 from heldout.store.read import Store
 from heldout.table import Table, plain
@@ -18,17 +20,22 @@ _DIGITS = 6  # people read four of a fraction
 
 
 def corruption_document(
-    store: Store, cells: Cells, variant: Variant, models: Sequence[str], level: float
+    store: Store,
+    cells: Cells,
+    variant: Variant,
+    models: Sequence[str],
+    level: float,
+    against: str | None = None,
 ) -> tuple[Table, dict[str, Any]]:
     """The table of mCE (or of the mean error) of a variant, and what the page draws beside it.
 
-    models: the report's list of models, which the document refers to by place. heat: error, low
+    models: the report's list of models, which the document refers to by place. against: a model or
+    'published', where the variant has it; else the default of `mce`, and a note. heat: error, low
     and high by model and corruption, means over severities; severity: by model and severity, means
     over corruptions; settings: the names of the settings, by corruption and severity, whose
     accuracies the page has already. Raises BadInput where no model has a whole corruption.
     """
-    table = mce(store, only=variant, level=level, cells=cells)
-    parts = by_corruption(store, only=variant, level=level, cells=cells)
+    table, parts = _tables(store, cells, variant, level, against)
     place = {m: i for i, m in enumerate(models)}
     kinds = list(parts.facts["corruptions"])
     # best first; models that lack a corruption come after those that have all
@@ -56,6 +63,23 @@ def corruption_document(
             "severity", place,
         ),
     }  # fmt: skip
+
+
+def _tables(
+    store: Store, cells: Cells, variant: Variant, level: float, against: str | None
+) -> tuple[Table, Table]:
+    """mCE and errors by corruption, divided by the reference where the variant has it."""
+    try:
+        return (
+            mce(store, only=variant, level=level, cells=cells, against=against),
+            by_corruption(store, only=variant, level=level, cells=cells, against=against),
+        )
+    except HeldoutError as error:
+        if against is None:
+            raise
+        table, parts = _tables(store, cells, variant, level, None)
+        note = f"Not divided by '{against}': {error}"
+        return replace(table, notes=(note, *table.notes)), parts
 
 
 def _grid(

@@ -12,10 +12,12 @@ from html import escape
 from typing import Any
 
 from heldout import __version__
-from heldout.analysis.cells import accuracies
+from heldout.analysis.cells import Cells, accuracies
+from heldout.analysis.corruption_limits import PUBLISHED
+from heldout.analysis.corruption_settings import variants
 from heldout.analysis.lacking import lacking_notes
 from heldout.analysis.population import select
-from heldout.errors import BadInput
+from heldout.errors import BadInput, not_found
 from heldout.report.choose import Choice, choose
 from heldout.report.data import DRAWS, explorer_data
 from heldout.report.html import Section, assemble
@@ -25,6 +27,9 @@ from heldout.report.sheet import sheet_section
 from heldout.stats.arguments import check_level
 from heldout.stats.scale import check_scale
 from heldout.store.read import Store
+
+# The words that sentences of findings begin with, where that is no name.
+_STARTS = ("Of", "The", "No", "On", "Over", "Given", "Between", "Averaged", "All", "None")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +58,29 @@ def write_report(
     seed: int = 0,
     command: str | None = None,
     image: str | None = None,
+    against: str | None = None,
 ) -> ReportDone:
     """Write the report; the same store and arguments give the same bytes.
 
     original, new: the pair of the gap table (default: settings that say what they replicate). x, y:
     the first view of the explorer. population: an SQL condition for the baseline (default: all
     models). family: the metadata column of the colours. command: how to repeat it, in the reader's
-    words. image: a picture to show under every corruption. An analysis that the store cannot
+    words. image: a picture to show under every corruption. against: the model that mCE is divided
+    by, or 'published', where a variant of the corruptions has it. An analysis that the store cannot
     support becomes a sentence in the page and a note; so do models that lack rows. Raises NotFound
     for unknown names, BadInput for an empty store or a path that cannot be written.
     """
     options = Options(metric, check_level(level, "report"), seed,
-                      check_scale(scale, "report"), population)  # fmt: skip
+                      check_scale(scale, "report"), population, against)  # fmt: skip
     cells = accuracies(store, None, metric)
+    _check_against(store, cells, against, metric)
     choice = choose(store, cells, original=original, new=new, x=x, y=y, family=family)
     members = select(store, cells, population)
     if not members:
         raise BadInput(f"No model meets the condition {population!r}; nothing to fit.")
     asked = {"original": original, "new": new, "x": x, "y": y, "population": population,
-             "family": family, "title": title, "image": image}  # fmt: skip
+             "family": family, "title": title, "image": image,
+             "against": against}  # fmt: skip
     shown = [sheet_section(image, seed)] if image else []
     pages, sections = build(store, cells, choice, options)
     data = explorer_data(store, cells, choice, scale=scale, condition=population, members=members,
@@ -139,7 +148,8 @@ def _summary(data: Mapping[str, Any], pages: Pages) -> str:
             said[part] = sentences[: 2 if part == "gap" else 1]
     if "corruptions" in said:
         where = pages.documents["corruptions-0"]["variant"]
-        said["corruptions"] = [f"{where}: {_lower(said['corruptions'][0])}"]
+        few = pages.documents["corruptions-0"]["facts"].get("few_images", [])
+        said["corruptions"] = [" ".join([f"{where}: {_lower(said['corruptions'][0])}", *few])]
     if "robustness" in said:
         facts = pages.documents["robustness-0"]["facts"]
         said["robustness"] = [f"{facts['y']} given {facts['x']}: {_lower(said['robustness'][0])}"]
@@ -153,7 +163,19 @@ def _summary(data: Mapping[str, Any], pages: Pages) -> str:
 
 
 def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
+    """The sentence as the second half of one; names keep their capitals."""
+    first, _, rest = sentence.partition(" ")
+    return f"{first.lower()} {rest}" if first in _STARTS else sentence
+
+
+def _check_against(store: Store, cells: Cells, against: str | None, metric: str) -> None:
+    """Raise where the reference of the corruptions is no model of the store."""
+    if against is None:
+        return
+    if metric != "top-1" or not variants(store):
+        raise BadInput("--against divides errors under corruption; this report has none.")
+    if against != PUBLISHED and against not in cells.models:
+        raise not_found("reference model", against, [PUBLISHED, *cells.models], store.files.url)
 
 
 def _settings(choice: Choice, options: Options) -> dict[str, str]:

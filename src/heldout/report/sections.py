@@ -31,6 +31,7 @@ class Options:
     seed: int
     scale: str
     population: str | None
+    against: str | None = None
 
 
 @dataclass(slots=True)
@@ -111,7 +112,9 @@ def _corruptions(store: Store, cells: Cells, options: Options, pages: Pages) -> 
         return []
 
     def one(variant: Variant) -> Made:
-        return corruption_document(store, cells, variant, pages.models, options.level)
+        return corruption_document(
+            store, cells, variant, pages.models, options.level, options.against
+        )
 
     def against() -> Made:
         return synthetic_document(
@@ -139,12 +142,17 @@ def _corruptions(store: Store, cells: Cells, options: Options, pages: Pages) -> 
 
 
 def _similarities(store: Store, cells: Cells, choice: Choice, pages: Pages) -> Section:
+    one = bool(store.settings_with_predictions())
+    why = (
+        "no setting of this store has those of more than one"
+        if one
+        else "this store holds published accuracies only"
+    )
     section = Section(
         "similarity", "Similarity",
         "How often two models are right on the same examples and wrong on the same examples.",
         "heatmap", word="Setting",
-        absent="Similarity needs per-example predictions of two models or more; this store holds"
-        " published accuracies only.",
+        absent=f"Similarity needs per-example predictions of two models or more; {why}.",
     )  # fmt: skip
     made = ((s, _later(likeness, store, cells, s)) for s in choice.similar)
     return _fill(section, pages, made)

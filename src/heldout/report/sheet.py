@@ -57,8 +57,10 @@ def sheet_section(path: str, seed: int) -> Section:
     )
     return Section(
         "sheet", "Contact sheet", "One image under every corruption and severity.", "text",
-        body=f'<figure class="figure contact"><img src="data:image/jpeg;base64,{_encoded(done)}"'
-        f' width="{done.width}" height="{done.height}" alt="{escape(alt)}">'
+        body='<figure class="figure contact"><div class="contact-scroller" tabindex="0"'
+        ' role="group" aria-label="the sheet, which scrolls on a narrow screen">'
+        f'<img src="data:image/jpeg;base64,{_encoded(done)}" width="{done.width}"'
+        f' height="{done.height}" alt="{escape(alt)}"></div>'
         f"<figcaption>{escape(words)}</figcaption></figure>",
     )  # fmt: skip
 
