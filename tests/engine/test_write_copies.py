@@ -434,10 +434,25 @@ def test_unreadable_images_are_listed_and_skipped(tmp_path: Path) -> None:
     assert (again.copies, again.there, len(again.unreadable)) == (0, 57 * 4, 3)
 
 
+class _Odd(Exception):
+    """An exception that cannot be pickled back."""
+
+    def __init__(self, a: str, b: str) -> None:
+        super().__init__(f"{a} {b}")
+
+
+def _raise_odd(_: int) -> None:
+    raise _Odd("a", "b")
+
+
 def test_names_that_would_be_the_same_stay_apart() -> None:
     paths = ["a/1.jpg", "a/1.png", "a/2.JPEG", "a/3", "b/1.webp"]
     assert names_of(paths, 0) == ["a/1.jpg.png", "a/1.png.png", "a/2.png", "a/3.png", "b/1.png"]
     assert names_of(paths, 85) == ["a/1.jpg.jpg", "a/1.png.jpg", "a/2.JPEG", "a/3.jpg", "b/1.jpg"]
+    paths = ["a.png", "a.gif", "a.png.jpg", "b.jpg", "b.gif", "b.jpg.png"]
+    for jpeg in (0, 85):
+        names = names_of(paths, jpeg)
+        assert len(set(names)) == len(names) == len(paths)
 
 
 def test_only_folders_of_images(tmp_path: Path) -> None:
@@ -617,6 +632,8 @@ def test_processes_answer_raise_and_are_missed() -> None:
         dict(in_processes(math.sqrt, [4, 9, -1, *range(20)], 2))
     with pytest.raises(HeldoutError, match="ended by itself"):
         dict(in_processes(os._exit, [3, 3, 3], 2))
+    with pytest.raises(HeldoutError, match="_Odd: a b"):
+        dict(in_processes(_raise_odd, [1], 2))
 
 
 def _children(pid: int) -> list[int]:

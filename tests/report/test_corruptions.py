@@ -320,3 +320,22 @@ def test_a_phone_scrolls_in_one_direction(page: Path) -> None:
             ".getBoundingClientRect().left - s.getBoundingClientRect().left) <= 2]"
         )
         assert inside == [True, True]
+
+
+@pytest.mark.browser
+@in_browser
+def test_the_sheet_can_be_read_on_a_phone(small_store: Store, tmp_path: Path) -> None:
+    """The picture keeps a size at which its labels can be read, and scrolls within itself."""
+    pytest.importorskip("cv2")
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    write_report(small_store, str(tmp_path / "r.html"), image=str(tmp_path / "a.png"))
+    with browser(PHONE) as driver:
+        load(driver, str(tmp_path / "r.html"))
+        assert driver.execute_script("return document.documentElement.scrollWidth") == PHONE[0]
+        wide, reached = driver.execute_script(
+            "const s = document.querySelector('.contact-scroller'); s.scrollLeft = 100;"
+            "return [s.querySelector('img').getBoundingClientRect().width, s.scrollLeft];"
+        )
+        assert wide > 650
+        assert reached == 100

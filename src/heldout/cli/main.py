@@ -1,8 +1,8 @@
 """The command `heldout`: its commands, and what happens when one fails.
 
 Exit codes: 0 done; 1 a mistake of ours; 2 a mistake of the user's, said in a sentence; 3 `doctor`
-or `check` found something wrong, or `shifts write` images that cannot be read; 130 stopped by
-Ctrl-C.
+or `check` found something wrong, or `shifts write` images that cannot be read or are too small;
+130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import io
 import os
 import time
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -186,14 +187,20 @@ def names_of(paths: Sequence[str], jpeg: int) -> list[str]:
 
     >>> names_of(["cat/1.jpg", "cat/2.png", "cat/2.gif"], 85)
     ['cat/1.jpg', 'cat/2.png.jpg', 'cat/2.gif.jpg']
+    >>> names_of(["1.png.jpg", "1.png", "1.gif"], 85)
+    ['1.png.jpg', '1.png_.jpg', '1.gif.jpg']
     """
     ending = ".jpg" if jpeg else ".png"
     fine = _JPEG if jpeg else (".png",)
     new = [p if p.lower().endswith(fine) else os.path.splitext(p)[0] + ending for p in paths]
-    times: dict[str, int] = {}
-    for name in new:
-        times[name] = times.get(name, 0) + 1
-    return [n if times[n] == 1 else p + ending for p, n in zip(paths, new, strict=True)]
+    times = Counter(new)
+    out: dict[str, None] = {}
+    for path, name in zip(paths, new, strict=True):
+        name = name if times[name] == 1 else path + ending
+        while name in out:
+            name = f"{os.path.splitext(name)[0]}_{ending}"
+        out[name] = None
+    return list(out)
 
 
 def those_there(

@@ -7,6 +7,7 @@ other end only the parent holds.
 from __future__ import annotations
 
 import contextlib
+import pickle
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import get_context
@@ -77,8 +78,9 @@ def _taken(end: Connection) -> Any:
         result, error = end.recv()
     except (EOFError, ConnectionError) as lost:
         raise HeldoutError(
-            "A process that worked for this one has ended by itself. Too little memory is the usual"
-            " reason: take fewer --workers."
+            "A process that worked for this one has ended by itself. Often memory did not suffice:"
+            " take fewer --workers. (A Python script that calls this needs the usual line"
+            " if __name__ == '__main__'.)"
         ) from lost
     if error is not None:
         raise error
@@ -95,5 +97,14 @@ def _serve(end: Connection, work: Callable[[Any], Any]) -> None:
             try:
                 answer = (work(item), None)
             except Exception as error:
-                answer = (None, error)
+                answer = (None, _sendable(error))
             end.send(answer)
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error, or its words where it would not arrive as it is."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return HeldoutError(f"{type(error).__name__}: {error}")
+    return error

@@ -28,9 +28,6 @@ from heldout.stats.arguments import check_level
 from heldout.stats.scale import check_scale
 from heldout.store.read import Store
 
-# The words that sentences of findings begin with, where that is no name.
-_STARTS = ("Of", "The", "No", "On", "Over", "Given", "Between", "Averaged", "All", "None")
-
 
 @dataclass(frozen=True, slots=True)
 class ReportDone:
@@ -149,7 +146,10 @@ def _summary(data: Mapping[str, Any], pages: Pages) -> str:
     if "corruptions" in said:
         where = pages.documents["corruptions-0"]["variant"]
         few = pages.documents["corruptions-0"]["facts"].get("few_images", [])
-        said["corruptions"] = [" ".join([f"{where}: {_lower(said['corruptions'][0])}", *few])]
+        first = said["corruptions"][0]
+        # a sentence may begin with the name of a model, which keeps its capitals
+        first = _lower(first) if first.startswith("Of ") else first
+        said["corruptions"] = [" ".join([f"{where}: {first}", *few])]
     if "robustness" in said:
         facts = pages.documents["robustness-0"]["facts"]
         said["robustness"] = [f"{facts['y']} given {facts['x']}: {_lower(said['robustness'][0])}"]
@@ -163,9 +163,7 @@ def _summary(data: Mapping[str, Any], pages: Pages) -> str:
 
 
 def _lower(sentence: str) -> str:
-    """The sentence as the second half of one; names keep their capitals."""
-    first, _, rest = sentence.partition(" ")
-    return f"{first.lower()} {rest}" if first in _STARTS else sentence
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _check_against(store: Store, cells: Cells, against: str | None, metric: str) -> None:
