@@ -15,6 +15,7 @@ from heldout.analysis.corruption_error import mce
 from heldout.analysis.corruption_settings import KINDS
 from heldout.analysis.corruption_severity import by_severity
 from heldout.analysis.corruption_tables import by_corruption
+from heldout.analysis.corruption_words import size_notes
 from heldout.cli.show import as_text
 from heldout.engine.run import run as run_study
 from heldout.engine.study import Study, WantedModel, merged, parse_target
@@ -46,6 +47,11 @@ def test_few_images_of_a_known_set_are_said(tmp_path: Path) -> None:
     run(store, IMAGENET, {LONG: answers(1, 12, 0.3)}, clean={LONG: clean})
     for table in (mce(store), by_corruption(store), by_severity(store)):
         assert "Of 12 images; imagenet-val has 50,000." in _said(table)
+    assert size_notes([50_000, 5_000, None], IMAGENET) == [
+        "Some numbers are of 5,000 images (column n); imagenet-val has 50,000. Not comparable with"
+        " published numbers."
+    ]
+    assert not size_notes([50_000, None], IMAGENET)
     other = _store(tmp_path / "o", "mine", n=12)
     run(other, "mine", {"one": answers(1, 12, 0.3)})
     assert "imagenet-val has" not in _said(mce(other))

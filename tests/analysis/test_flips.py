@@ -180,10 +180,13 @@ def test_models_with_no_sequence_in_common_are_said(tmp_path: Path) -> None:
     top5 = rankings(2, "cifar-p", ("a", "b"), ("rotate",))
     top5["rotate"][0, :6] = ABSENT
     top5["rotate"][1, 6:] = ABSENT
-    table = flips(stored(tmp_path / "s", "cifar-p", top5, ("a", "b")), "val")
+    store = stored(tmp_path / "s", "cifar-p", top5, ("a", "b"))
+    table = flips(store, "val")
     assert [r["sequences"] for r in table.rows()] == [6, 6]
     said = " ".join(table.notes)
     assert "no two sequences of rotate in common" in said
+    some = flips(store, "val", ["a"])
+    assert "Sequences of 6 of the 12 images of 'val'." in some.notes
     assert "--limit" in said
     assert not any(n.startswith("Compared") for n in table.notes)
 

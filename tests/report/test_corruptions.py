@@ -23,9 +23,10 @@ from heldout.analysis.synthetic import synthetic_against_natural
 from heldout.errors import BadInput, NotFound
 from heldout.report.page import write_report
 from heldout.store.read import Store
+from heldout.store.write import write_settings
 
 from .browser import LAPTOP, PHONE, browser, load, missing, wait
-from .conftest import HOSTILE
+from .conftest import HOSTILE, ORIGIN
 
 POPULATION = "family = 'standard'"
 
@@ -149,6 +150,26 @@ def test_one_model_of_one_s_own(tmp_path: Path) -> None:
     assert "published accuracies only" not in text
     assert any("those of more than one" in n for n in done.notes)
     assert "mine, imagenet-c, in-memory: Net has the mean error" in text
+
+
+def test_a_store_without_the_clean_set_and_with_odd_severities(tmp_path: Path) -> None:
+    """Corruptions that lack severities are in no picture; the rest is."""
+    store = Store.create(str(tmp_path / "s"))
+    labels(store, "mine", 40)
+    run(store, "mine", {"net": answers(1, 40, 0.3, 2)}, ["fog", "snow"])
+    run(store, "mine", {"net": answers(2, 40, 0.3, 1)}, ["frost"], severities=[3])
+    rows = [{**r, "baseline": "gone"} for r in store.settings().values() if r.get("severity")]
+    write_settings(store, rows, ORIGIN)
+    store.forget()
+    path = tmp_path / "r.html"
+    write_report(store, str(path))
+    assert "names its baseline" not in path.read_text()
+    assert "not in this store (gone)" in path.read_text()
+    document = _document(path, "corruptions-0")
+    assert sorted(document["kinds"]) == ["fog", "snow"]
+    assert len(document["heat"]["error"][0]) == 2
+    assert all(v is not None for v in document["severity"]["error"][0])
+    assert any("No clean error" in n for n in document["notes"])
 
 
 def test_a_sheet_is_embedded(small_store: Store, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def of_variants(blocks: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
     for words, notes in blocks:
         for note in dict.fromkeys(notes):
             by_note.setdefault(note, []).append(words)
-    every = f"All {len(blocks)} variants"
+    every = "Both variants" if len(blocks) == 2 else f"All {len(blocks)} variants"
     return [
         f"{every if len(who) == len(blocks) else '; '.join(who)}: {note}"
         for note, who in by_note.items()
@@ -108,14 +108,15 @@ def size_notes(sizes: Sequence[int | None], baseline: str) -> list[str]:
     """A sentence where there are fewer images than the published test set has."""
     set_ = known(baseline)
     there = [n for n in sizes if n is not None]
-    if set_ is None or not set_.n or not there or min(there) >= set_.n:
+    few = [n for n in there if set_ is not None and set_.n and n < set_.n]
+    if set_ is None or not few:
         return []
-    low, high = min(there), max(there)
+    low, high = min(few), max(few)
     how = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    return [
-        f"Of {how} {'image' if high == 1 else 'images'}; {baseline} has {set_.n:,}. Not comparable"
-        " with published numbers."
-    ]
+    end = f"{baseline} has {set_.n:,}. Not comparable with published numbers."
+    if len(few) == len(there):
+        return [f"Of {how} {'image' if high == 1 else 'images'}; {end}"]
+    return [f"Some numbers are of {how} images (column n); {end}"]
 
 
 def frost_notes(frost: str | None, found: Sequence[Variant]) -> list[str]:

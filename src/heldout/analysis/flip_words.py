@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 from heldout.analysis.lacking import how_many, named
 from heldout.analysis.sequences import Changes, Found
 from heldout.store.read import Store
@@ -98,7 +100,7 @@ def other_notes(
             "No mfr: AlexNet's published flip probabilities are those of ImageNet-P on ImageNet's"
             " 1,000 classes. --against MODEL takes a model of the store instead."
         )
-    images = max(len(c.images) for c in seen)
+    images = max(int((~np.isnan(c.flips)).any(axis=0).sum()) for c in seen)
     labels = store.label_set_of(found.setting)
     total = len(labels.examples) if labels is not None else 0
     if images < total:

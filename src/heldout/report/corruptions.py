@@ -8,7 +8,7 @@ from typing import Any
 
 from heldout.analysis.cells import Cells
 from heldout.analysis.corruption_error import mce
-from heldout.analysis.corruption_settings import KINDS, Variant
+from heldout.analysis.corruption_settings import KINDS, SEVERITIES, Variant
 from heldout.analysis.corruption_severity import by_severity
 from heldout.analysis.corruption_tables import by_corruption
 from heldout.errors import HeldoutError
@@ -36,8 +36,11 @@ def corruption_document(
     accuracies the page has already. Raises BadInput where no model has a whole corruption.
     """
     table, parts = _tables(store, cells, variant, level, against)
+    # the picture is of corruptions with all five severities
+    parts = parts.where(lambda r: r["severities"] == "1-5")
     place = {m: i for i, m in enumerate(models)}
-    kinds = list(parts.facts["corruptions"])
+    kinds = [k for k in parts.facts["corruptions"] if k in set(parts["corruption"])]
+    whole = {(k, s): variant.settings[k, s] for k in kinds for s in SEVERITIES}
     # best first; models that lack a corruption come after those that have all
     order = list(dict.fromkeys([*map(str, table["model"]), *map(str, parts["model"])]))
     answer = "mce" if "mce" in table.names else "mean_error"
@@ -49,7 +52,7 @@ def corruption_document(
         file=f"corruptions-{variant.baseline}-{variant.reference}-{variant.medium}",
         picture={"column": answer}, sort=(answer, False),
     )  # fmt: skip
-    severities = by_severity(store, only=variant, level=level, cells=cells)
+    severities = by_severity(store, only=replace(variant, settings=whole), level=level, cells=cells)
     return table, drawn | {
         "variant": variant.words,
         "medium": variant.medium_words,

@@ -9,6 +9,7 @@ from typing import Any
 from heldout.analysis.cells import Cells
 from heldout.analysis.corruption_settings import Variant, variants
 from heldout.analysis.gap import gap
+from heldout.analysis.lacking import named
 from heldout.analysis.robustness import robustness
 from heldout.errors import HeldoutError
 from heldout.report.choose import Choice
@@ -76,7 +77,8 @@ def _gaps(store: Store, choice: Choice, options: Options, pages: Pages) -> Secti
         "Accuracy on the original test set minus accuracy on a new one made the same way, for"
         " every model, with ranks. Choose a model to highlight it in the explorer.",
         "tables", word="Original → new",
-        absent="No setting of this store says which test set it replicates (`original`) or"
+        absent=_not_run(store)
+        or "No setting of this store says which test set it replicates (`original`) or"
         " comes from (`baseline`), so there is no gap to show; name the pair with --original"
         " and --new.",
     )  # fmt: skip
@@ -99,7 +101,8 @@ def _shifts(store: Store, choice: Choice, options: Options, pages: Pages) -> Sec
         "How much more accurate a model is under a shift than models of its accuracy without it:"
         " its distance above the line. Zero is what the line predicts.",
         "tables", word="Shift",
-        absent="No setting of this store names its baseline, so effective robustness has no line;"
+        absent=_not_run(store)
+        or "No setting of this store names its baseline, so effective robustness has no line;"
         " name two settings with --x and --y.",
     )  # fmt: skip
     return _fill(section, pages, ((f"{y} given {x}", _later(one, x, y)) for x, y in choice.shifts))
@@ -176,6 +179,18 @@ def _classes(store: Store, choice: Choice, options: Options, pages: Pages) -> Se
     predicted = set(store.settings_with_predictions())
     pairs = [p for p in choice.gaps if set(p) <= predicted]
     return _fill(section, pages, ((f"{a} → {b}", _later(one, a, b)) for a, b in pairs))
+
+
+def _not_run(store: Store) -> str:
+    """A sentence where settings name a baseline that is not in the store; else ''."""
+    known = store.settings()
+    gone = {str(r["baseline"]) for r in known.values() if r.get("baseline")} - set(known)
+    if not gone:
+        return ""
+    return (
+        f"The clean setting that others come from is not in this store ({named(sorted(gone))}), so"
+        " there is nothing to compare with: run it, too."
+    )
 
 
 def _later(make: Callable[..., Made], *arguments: Any) -> Callable[[], Made]:
