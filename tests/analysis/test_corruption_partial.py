@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corrupted import ORIGIN, answers, labels, run
+from corrupted import ORIGIN, answers, labels, row, run, tabled
 from heldout.analysis.alexnet import ERRORS
 from heldout.analysis.corruption_error import mce
+from heldout.analysis.corruption_settings import KINDS
 from heldout.analysis.corruption_severity import by_severity
 from heldout.analysis.corruption_tables import by_corruption
 from heldout.errors import BadInput
@@ -158,3 +159,73 @@ def test_one_image_has_an_interval_from_counts(tmp_path: Path) -> None:
     run(store, CIFAR, {"a": answers(1, N, 0.2)}, keep=[7])
     (row,) = mce(store, incomplete=True).rows()
     assert (row["n"], row["method"]) == (1, "counts")
+
+
+def test_counts_against_a_model_need_no_clean_results(tmp_path: Path) -> None:
+    """Published accuracies under corruption alone: mCE against a model of the table."""
+    store = _store(tmp_path / "s")
+    error = {"a": answers(1, 100, 0.3).mean(axis=2), "base": answers(2, 100, 0.5).mean(axis=2)}
+    texts = [(f"{k}:{s + 1}", c, s) for c, k in enumerate(KINDS) for s in range(5)]
+    write_settings(store, [row(IMAGENET, t, KINDS[c], s + 1) for t, c, s in texts], ORIGIN)
+    for clean in ({}, {"base": 0.8}, {"a": 0.9, "base": 0.8}):
+        cells = [(m, IMAGENET, v, round(100 * v), 100) for m, v in clean.items()]
+        for m, e in error.items():
+            for text, c, s in texts:
+                k = round(100 * (1 - e[c, s]))
+                cells.append((m, f"{IMAGENET}/{text}", k / 100, k, 100))
+        there = Store.create(str(tmp_path / f"{len(clean)}"))
+        labels(there, IMAGENET, 100, 1000)
+        write_settings(there, [row(IMAGENET, t, KINDS[c], s + 1) for t, c, s in texts], ORIGIN)
+        tabled(there, cells)
+        table = mce(there, against="base")
+        value = {r["model"]: r["mce"] for r in table.rows()}
+        expected = np.mean(error["a"].sum(axis=1) / error["base"].sum(axis=1))
+        assert value == {"a": pytest.approx(expected), "base": 1.0}
+        assert table.verdict[0].startswith("Of 2 models, a has the lowest mCE:")
+
+
+def test_a_reference_without_an_error_divides_nothing(tmp_path: Path) -> None:
+    store = _store(tmp_path / "s")
+    wrong = {"a": answers(1, N, 0.4), "base": answers(2, N, 0.3)}
+    wrong["base"][KINDS.index("brightness")] = False
+    run(store, IMAGENET, wrong)
+    table = mce(store, against="base")
+    assert "mce" not in [c.name for c in table.columns]
+    assert "no error under brightness" in _said(table)
+    assert "Of 2 models, base has the lowest mean error" in table.verdict[0]
+
+
+def test_no_interval_without_width(tmp_path: Path) -> None:
+    """Models that are always right, or always wrong, may be otherwise on other images."""
+    store = _store(tmp_path / "s")
+    wrong = {"base": answers(2, N, 0.3), "right": np.zeros((15, 5, N), bool)}
+    wrong["never"] = ~wrong["right"]
+    run(store, IMAGENET, wrong, clean={m: w[0, 0] for m, w in wrong.items()})
+    for against in ("published", "base"):
+        for one in mce(store, against=against).rows():
+            for name in ("mce", "relative_mce", "mean_error"):
+                if name == "relative_mce" and one[f"{name}_low"] is None:
+                    continue  # counts may leave it open
+                width = one[f"{name}_high"] - one[f"{name}_low"]
+                assert (width == 0) == (one["model"] == against and "mce" in name), (one, name)
+                assert one[f"{name}_low"] <= one[name] <= one[f"{name}_high"]
+
+
+def test_other_models_change_no_interval(tmp_path: Path) -> None:
+    """Relative mCE of a model is the same beside one that has no clean answers."""
+    store = _store(tmp_path / "s")
+    wrong = {"a": answers(1, N, 0.4), "b": answers(2, N, 0.3)}
+    run(store, IMAGENET, wrong, clean={"a": wrong["a"][0, 0]})
+    alone = mce(store, models=["a"]).rows()[0]
+    beside = next(r for r in mce(store).rows() if r["model"] == "a")
+    assert beside == alone
+    assert alone["relative_mce_low"] is not None
+
+
+def test_two_settings_of_one_severity_are_refused(tmp_path: Path) -> None:
+    store = _store(tmp_path / "s")
+    run(store, IMAGENET, {"one": answers(1, N, 0.3)})
+    write_settings(store, [row(IMAGENET, "my_fog:3", "fog", 3)], ORIGIN)
+    store.forget()
+    with pytest.raises(BadInput, match=r"fog:3' and '.*my_fog:3' are both fog of severity 3"):
+        mce(store)

@@ -170,12 +170,12 @@ def errors(store: Store, variant: Variant, cells: Cells) -> Errors:
 
 def answers(
     store: Store, some: Errors, besides: str | None = None
-) -> Iterator[tuple[list[str], BoolArray, BoolArray | None]]:
-    """Which examples are wrong, a batch of models at a time: names, (m, c, s, n), clean (m, n).
+) -> Iterator[tuple[list[str], BoolArray, list[BoolArray | None]]]:
+    """Which examples are wrong, a batch of models at a time: names, (m, c, s, n), clean m x (n,).
 
     some: models that have examples for all their cells. besides: a model that comes last in every
-    batch. n: the examples that are scored. Clean answers are None where a model of the batch lacks
-    them. Raises BadInput where the rows of models or settings are of different examples.
+    batch. n: the examples that are scored. Clean answers are None for a model that lacks them.
+    Raises BadInput where the rows of models or settings are of different examples.
     """
     models = [m for m in some.models if m != besides]
     first = store.label_set_of(some.names(some.kinds[0])[0])
@@ -199,19 +199,22 @@ def answers(
         yield batch, wrong, _clean(store, some, batch, at)
 
 
-def _clean(store: Store, some: Errors, batch: list[str], at: BoolArray) -> BoolArray | None:
+def _clean(store: Store, some: Errors, batch: list[str], at: BoolArray) -> list[BoolArray | None]:
+    """Which examples each model gets wrong without corruption; None where it lacks some."""
     baseline = some.variant.baseline
-    if baseline not in store.settings_with_predictions() or np.isnan(some.clean).any():
-        return None
-    there = {p.model for p in store.pieces(baseline)}
+    nothing: list[BoolArray | None] = [None] * len(batch)
+    if baseline not in store.settings_with_predictions():
+        return nothing
+    known = {m for m, clean in zip(some.models, some.clean, strict=True) if not np.isnan(clean)}
+    there = known & {p.model for p in store.pieces(baseline)}
+    mine = [m for m in batch if m in there]
     labels = store.label_set_of(baseline)
     first = store.label_set_of(some.names(some.kinds[0])[0])
-    if labels is None or first is None or not set(batch) <= there:
-        return None
-    if labels.examples != first.examples:
-        return None
-    seen = correctness(store, baseline, models=batch)
-    return ~seen.rows(batch)[:, at] if seen.present[:, at].all() else None
+    if not mine or labels is None or first is None or labels.examples != first.examples:
+        return nothing
+    seen = correctness(store, baseline, models=mine)
+    row = {m: i for i, m in enumerate(seen.models) if seen.present[i, at].all()}
+    return [~seen.right[row[m], at] if m in row else None for m in batch]
 
 
 def _aligned(store: Store, names: Sequence[str]) -> bool:

@@ -150,6 +150,12 @@ def _block(
     except BadInput as error:
         block.notes = [str(error)]
         return block
+    if base and (none := _without_error(some.take([some.models.index(divisor)]))):
+        block.notes.append(
+            f"'{divisor}' makes no error under {', '.join(none)}, so nothing can be divided by its"
+            " errors: no mCE."
+        )
+        block.against = divisor = ""
     block.notes += [*some.notes, *variant_notes(some, divisor, relative=True)]
     block.notes += size_notes(some.size(), variant.baseline)
     limits = all_limits(store, some, divisor, level)
@@ -160,12 +166,20 @@ def _block(
     block.limits = {name: v[:, :count][:, order] for name, v in limits.items()}
     sizes = some.size()
     block.sizes = [sizes[i] for i in order]
-    block.method = [BY_EXAMPLES if some.by_examples[i] else BY_COUNTS for i in order]
+    by_examples = some.by_examples
+    if divisor not in ("", PUBLISHED):  # both sides of a ratio have to be known by example
+        by_examples = by_examples & by_examples[some.models.index(divisor)]
+    block.method = [BY_EXAMPLES if by_examples[i] else BY_COUNTS for i in order]
     if count > 1:
         best, other = block.models[:2]
         both = block.limits[answer][:, 0], block.limits[answer][:, 1]
         block.lead = lead(store, some, best, other, both, divisor, level)
     return block
+
+
+def _without_error(one: Errors) -> list[str]:
+    """The kinds under which a model makes no error at any severity."""
+    return [k for c, k in enumerate(one.kinds) if not one.error[0, c].any()]
 
 
 def _check_against(

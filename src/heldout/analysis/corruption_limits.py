@@ -34,6 +34,7 @@ def all_limits(store: Store, some: Errors, divisor: str, level: float) -> dict[s
     counted = _from_counts(some, divisor, level)
     for name, values in counted.items():
         out[name][:] = values
+    # Where no example differs from another, the examples tell no width: then the counts' stands.
     with_examples = [m for m, e in zip(some.models, some.by_examples, strict=True) if e]
     if not with_examples:
         return out
@@ -90,7 +91,8 @@ def _ratios(
     subtract: int,
 ) -> FloatArray:
     """The mean over kinds of error summed over severities over the base's, from counts: (3, m)."""
-    total = (some.error - subtract * some.clean[:, None, None]).sum(axis=2)
+    more = some.error - some.clean[:, None, None] if subtract else some.error
+    total = more.sum(axis=2)
     c_low, c_high = clean_limits
     down = (some.error - cell_limits[0]).sum(axis=2)
     up = (cell_limits[1] - some.error).sum(axis=2)
@@ -121,10 +123,10 @@ def _from_examples(
     for batch, wrong, clean in answers(store, chosen, besides):
         at = [place[m] for m in batch]
         for i, row in enumerate(at):
-            found = _one_model(wrong[i], None if clean is None else clean[i], divisor, some.kinds,
-                               wrong[-1], None if clean is None else clean[-1], level)  # fmt: skip
-            for name, values in found.items():
-                out[name][:, row] = values
+            found = _one_model(wrong[i], clean[i], divisor, some.kinds, wrong[-1], clean[-1], level)
+            for name, (value, low, high) in found.items():
+                known = (low, high) if high > low else (np.nan, np.nan)
+                out[name][:, row] = value, *known
     return out
 
 

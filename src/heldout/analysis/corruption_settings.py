@@ -88,7 +88,14 @@ def variants(store: Store) -> list[Variant]:
         if place is None:
             continue
         kind, severity, frost = str(row["corruption"]), int(row["severity"]), _frost(name, row)
-        found.setdefault(place, {}).setdefault(frost, {})[kind, severity] = name
+        mine = found.setdefault(place, {}).setdefault(frost, {})
+        other = mine.setdefault((kind, severity), name)
+        if other != name:
+            raise BadInput(
+                f"'{other}' and '{name}' are both {kind} of severity {severity} by the same family"
+                " on one medium, so they cannot stand in one mean. A shift of another package needs"
+                " a family of its own."
+            )
     out: list[Variant] = []
     for place, by_frost in found.items():
         rest = by_frost.pop("", {})

@@ -216,8 +216,9 @@ def _kind_rows(
             for m, mine in zip(names, sums, strict=True):
                 i = some.models.index(m)
                 error[:, i, c] = weighted_mean(mine / count, level)
-                if besides:
-                    ce[:, i, c] = mean_of_ratios(mine[None], sums[-1:], level)
+                found = mean_of_ratios(mine[None], sums[-1:], level) if besides else None
+                if found and found[2] > found[1]:  # else the counts' limits stand
+                    ce[:, i, c] = found
     if divisor == PUBLISHED:
         ce = error * count / totals(some.kinds)
     if some.severities != SEVERITIES:

@@ -202,14 +202,21 @@ def _mean(
     fp = _plain(weighted_mean(own.mean(axis=0), level))
     mfr = mt5d = _NONE
     if against is not None:
-        mfr = _plain(mean_of_ratios(own, other, level))
+        mfr = _ratio(own, other, level)
         distances = _together(kinds, who, "distances")
         if distances is not None:
-            mt5d = _plain(mean_of_ratios(distances[0], distances[-1], level))
+            mt5d = _ratio(distances[0], distances[-1], level)
     elif reference:
         fixed = np.array([reference[k] for k in found.averaged])
-        mfr = _plain(mean_of_ratios(own, np.broadcast_to(fixed[:, None], own.shape), level))
+        mfr = _ratio(own, np.broadcast_to(fixed[:, None], own.shape), level)
     return _Mean(model, fp, mfr, mt5d, own.shape[1])
+
+
+def _ratio(own: FloatArray, other: FloatArray, level: float) -> tuple[float, float, float]:
+    """The mean ratio; without limits where no image differs from another, which tells no width."""
+    value, low, high = _plain(mean_of_ratios(own, other, level))
+    known = high > low or np.array_equal(own, other)
+    return (value, low, high) if known else (value, float("nan"), float("nan"))
 
 
 def _together(kinds: Sequence[Changes], models: list[str], what: str) -> list[FloatArray] | None:
