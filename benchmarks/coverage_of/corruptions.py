@@ -102,6 +102,29 @@ def ratios(draws: int) -> Iterator[Row]:
             yield Row("ratio_box of summed_limits", f"{n}", words, hit["counts"] / some, some)
 
 
+def leads(draws: int) -> Iterator[Row]:
+    rng = np.random.default_rng(17)
+    weight = 1 / (KINDS * BELOW)
+    for n, some in ((100, draws // 20), (1000, draws // 80)):
+        for mean, other, alike in [(0.3, 0.3, 2.0), (0.5, 0.6, 4.0), (0.05, 0.06, 2.0),
+                                   (0.01, 0.02, 2.0)]:  # fmt: skip
+            laws = Law(mean, alike), Law(other, alike), Law(0.3, alike)
+            first, second, below = (law.errors().sum(axis=1) for law in laws)
+            fixed, ratio = float(weight @ (first - second)), np.mean((first - second) / below)
+            hit = {"fixed": 0, "model": 0}
+            for _ in range(some):
+                hard = rng.standard_normal(n)
+                one, two, base = (law.answers(rng, hard).sum(axis=1) for law in laws)
+                less = one.astype(float) - two
+                hit["fixed"] += bool(held(signed_mean(weight @ less), fixed))
+                # as the package has it: the better model's errors come first
+                sign = -1.0 if mean_of_ratios(less, base)[0] > 0 else 1.0
+                hit["model"] += bool(held(mean_of_ratios(sign * less, base), sign * float(ratio)))
+            words = f"errors {mean} and {other}, alike {alike:g}"
+            yield Row("signed_mean of differences", f"{n}", words, hit["fixed"] / some, some)
+            yield Row("mean_of_ratios of differences", f"{n}", words, hit["model"] / some, some)
+
+
 def counts(draws: int) -> Iterator[Row]:
     rng = np.random.default_rng(16)
     some, n = draws // 10, 500
@@ -147,6 +170,12 @@ SECTIONS = [
         "Both models answer the same images. `mean_of_ratios` has each example's answers, the box "
         "only counts.",
         ratios,
+    ),
+    Section(
+        "The lead of one model over another under corruption",
+        "The difference of two models' errors on the same images: `signed_mean` of mCE against "
+        "published errors and of the plain mean, `mean_of_ratios` against a third model.",
+        leads,
     ),
     Section(
         "Errors under corruption from counts alone",
