@@ -20,8 +20,8 @@ from heldout.store.write import write_labels, write_models, write_predictions, w
 
 COMMANDS = (
     "demo", "import", "info", "doctor", "results", "gap", "line", "robustness", "compare",
-    "similarity", "power", "report", "schema", "run", "check", "testsets", "models", "frames", "mce",
-    "flips", "compact", "shifts",
+    "similarity", "power", "report", "schema", "run", "check", "testsets", "models", "frames",
+    "mce", "flips", "compact", "shifts",
 )  # fmt: skip
 
 
