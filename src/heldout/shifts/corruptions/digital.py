@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from heldout.shifts.corruptions.prepare import IMAGENET_C, prepared
+from heldout.shifts.corruptions.prepare import IMAGENET_C, NO_DRAWS, prepared
 from heldout.shifts.jpeg import jpeg
 from heldout.shifts.shift import Image
-
-_NO_DRAWS = np.random.default_rng(0)  # JPEG draws nothing
 
 
 def pixelate(
@@ -44,4 +42,4 @@ def jpeg_compression(
     image: (h, w, 3) uint8. Raises BadInput for sides of more than 65,500 pixels.
     """
     source, (quality,) = prepared("jpeg_compression", image, severity, reference)
-    return jpeg(source, quality, _NO_DRAWS)
+    return jpeg(source, quality, NO_DRAWS)

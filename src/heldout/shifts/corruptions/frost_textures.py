@@ -27,9 +27,8 @@ _SHIFT = 4  # bits of the fraction in the coordinates that OpenCV draws with
 _SHARES = (0, 1, 10, 50, 90, 99, 100)  # percent; where the grey levels of a texture are fixed
 
 
-_ROUNDS = (
-    2  # of setting the power by scale, then the grey levels, which disturbs the first a little
-)
+# Rounds of setting the power by scale, then the grey levels, which disturbs the first a little.
+_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +198,16 @@ def _filled(canvas: NDArray[np.uint8], corners: tuple[Array, ...], shade: int) -
     cv2.fillConvexPoly(canvas, _fixed(np.stack(corners)), shade, cv2.LINE_AA, _SHIFT)
 
 
-_WHITE = (20.7, 60.3, 52.8, 56.2, 43.0, 41.6, 45.1, 112.0, 50.7)
+_NEEDLES = _Ice(
+    _needles,
+    315,
+    560,
+    (20.7, 60.3, 52.8, 56.2, 43.0, 41.6, 45.1, 112.0, 50.7),
+    (80, 141, 177, 210, 231, 245, 255),
+    (200.8, 205.4, 214.5),
+    (0.97, 1.0, 1.03),
+    (-1.5, -0.2, 1.6),
+)
 _ICE = (
     _Ice(
         _crumpled,
@@ -211,26 +219,8 @@ _ICE = (
         (1.45, 0.88, 0.67),
         (-7.5, 5.1, 9.6),
     ),
-    _Ice(
-        _needles,
-        315,
-        560,
-        _WHITE,
-        (80, 141, 177, 210, 231, 245, 255),
-        (200.8, 205.4, 214.5),
-        (0.97, 1.0, 1.03),
-        (-1.5, -0.2, 1.6),
-    ),
-    _Ice(
-        _needles,
-        315,
-        560,
-        _WHITE,
-        (80, 141, 177, 210, 231, 245, 255),
-        (200.8, 205.4, 214.5),
-        (0.97, 1.0, 1.03),
-        (-1.5, -0.2, 1.6),
-    ),
+    _NEEDLES,
+    _NEEDLES,  # with other random numbers, another pane
     _Ice(
         _rosettes,
         350,

@@ -16,11 +16,11 @@ IMAGECORRUPTIONS = "imagecorruptions"
 REFERENCES = (IMAGENET_C, IMAGECORRUPTIONS)
 
 
-_NO_DRAWS = np.random.default_rng(0)  # for corruptions that draw nothing
+NO_DRAWS = np.random.default_rng(0)  # for corruptions that draw nothing
 
 
 def prepared(
-    kind: str, image: Any, severity: Any, reference: str, rng: Any = _NO_DRAWS
+    kind: str, image: Any, severity: Any, reference: str, rng: Any = NO_DRAWS
 ) -> tuple[Image, Row]:
     """The image, C-contiguous, and the constants of a corruption for an image of its size.
 
