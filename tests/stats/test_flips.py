@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from heldout.analysis.flips import ALEXNET
 from heldout.errors import BadInput
-from heldout.stats.flips import FARTHEST, Reference, flip_rates, mean_ratio, top5_distances
+from heldout.stats.flips import FARTHEST, Reference, flip_rates, top5_distances
 from heldout.stats.weighted import mean_of_ratios
 from realdata import published
 
@@ -85,21 +85,15 @@ def test_published_mean_flip_rates(model: str) -> None:
     assert list(ALEXNET) == facts["imagenet_p_order"]
     rows = facts["golden_imagenet_p"][model]
     fp = [rows[kind]["flip_prob"] for kind in ALEXNET]
-    assert mean_ratio(fp, list(ALEXNET.values())) == pytest.approx(
-        facts["golden_mfr"][model], rel=1e-14
-    )
+    assert _mfr(fp) == pytest.approx(facts["golden_mfr"][model], rel=1e-14)
     swapped = [fp[1], fp[0], *fp[2:]]
-    assert mean_ratio(swapped, list(ALEXNET.values())) != pytest.approx(facts["golden_mfr"][model])
+    assert _mfr(swapped) != pytest.approx(facts["golden_mfr"][model])
 
 
-def test_mean_ratio_is_that_of_the_sequences() -> None:
-    rng = np.random.default_rng(0)
-    values, reference = rng.random((2, 10, 50))
-    value = mean_of_ratios(values, reference)[0]
-    assert mean_ratio(values.mean(axis=1), reference.mean(axis=1)) == pytest.approx(100 * value)
-    known = np.linspace(0.1, 0.3, 10)
-    fixed = mean_of_ratios(values, np.broadcast_to(known[:, None], values.shape))[0]
-    assert mean_ratio(values.mean(axis=1), known) == pytest.approx(100 * fixed)
+def _mfr(fp: list[float]) -> float:
+    """mFR in percent by the function that the command uses, from two sequences that are alike."""
+    own, known = (np.repeat(np.array(v)[:, None], 2, axis=1) for v in (fp, list(ALEXNET.values())))
+    return float(100 * mean_of_ratios(own, known)[0])
 
 
 @pytest.mark.parametrize(
@@ -110,8 +104,6 @@ def test_mean_ratio_is_that_of_the_sequences() -> None:
         (lambda: flip_rates([[1, 2]], "last"), "previous or first"),
         (lambda: top5_distances(np.zeros((3, 4, 4))), "it has 4"),
         (lambda: top5_distances(np.zeros((4, 5))), "2 or more frames|5 best"),
-        (lambda: mean_ratio([0.1], [0.0]), "reference is 0"),
-        (lambda: mean_ratio([0.1, 0.2], [0.1]), "one value and one reference"),
     ],
 )
 def test_bad_input(call: object, words: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heldout.errors import BadInput
-from heldout.stats.arguments import FloatArray, as_float
+from heldout.stats.arguments import FloatArray
 
 Reference = Literal["previous", "first"]
 FARTHEST = 15.0  # the top-5 distance of two rankings whose first five have no class in common
@@ -64,27 +64,6 @@ def top5_distances(top5: ArrayLike, reference: Reference = "previous") -> FloatA
         total += np.abs(place - i)
     distances: FloatArray = total.mean(axis=-1)
     return distances
-
-
-def mean_ratio(value: ArrayLike, reference: ArrayLike) -> float:
-    """100 times the mean over kinds of value / reference: mFR of flip probabilities, mT5D.
-
-    `heldout.stats.weighted.mean_of_ratios` is the same from the sequences' own values, as a
-    fraction and with an interval. value, reference: one for each kind. Raises BadInput where a
-    reference is not above 0.
-
-    >>> mean_ratio([0.1, 0.3], [0.2, 0.3])
-    75.0
-    """
-    a, b = as_float("mean_ratio", "value", value), as_float("mean_ratio", "reference", reference)
-    if a.ndim != 1 or a.shape != b.shape or not a.size:
-        raise BadInput(
-            f"mean_ratio: there must be one value and one reference for each kind; their shapes"
-            f" are {a.shape} and {b.shape}."
-        )
-    if not (b > 0).all():
-        raise BadInput("mean_ratio: the reference is 0 for a kind, so there is no ratio to it.")
-    return float(100 * np.mean(a / b))
 
 
 def _check_frames(function: str, seen: NDArray[np.generic], axis: int, reference: str) -> None:
